@@ -1,0 +1,1 @@
+"""What all services share: `schemas` (the contract between them) and `runtime` (plumbing)."""

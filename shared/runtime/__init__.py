@@ -1,0 +1,1 @@
+"""Plumbing that every service uses: settings, AWS clients, the SQS worker loop, logging, health, problems."""

@@ -1,0 +1,1 @@
+"""Pydantic models only: the contract between the services and with their callers."""

@@ -1,0 +1,107 @@
+"""A feed: its identity, its status, its books."""
+
+from enum import StrEnum
+from typing import Annotated, Self
+from uuid import UUID
+
+from pydantic import Field, model_validator
+
+from shared.schemas.base import Contract, SellerId, Timestamp
+from shared.schemas.issues import IssueTotal
+
+
+class FeedType(StrEnum):
+    """What a feed's rows are about; more types will come, so nothing may assume there is one."""
+
+    TRANSACTIONS = "transactions"
+
+
+class ProcessingStatus(StrEnum):
+    """Amazon SP-API's names, which sellers know. DONE = applied; FATAL = nothing applied."""
+
+    IN_QUEUE = "IN_QUEUE"
+    IN_PROGRESS = "IN_PROGRESS"
+    DONE = "DONE"
+    FATAL = "FATAL"
+    CANCELLED = "CANCELLED"
+
+    @property
+    def is_terminal(self) -> bool:
+        return self in (ProcessingStatus.DONE, ProcessingStatus.FATAL, ProcessingStatus.CANCELLED)
+
+
+RowCount = Annotated[int, Field(ge=0)]
+
+
+class Counts(Contract):
+    """A feed's books. They close, always: received = accepted + rejected + duplicate + skipped (P1)."""
+
+    rows_received: RowCount = 0
+    rows_accepted: RowCount = 0
+    rows_rejected: RowCount = 0
+    rows_duplicate: RowCount = 0
+    rows_skipped: RowCount = 0
+
+    @model_validator(mode="after")
+    def _books_close(self) -> Self:
+        counted = self.rows_accepted + self.rows_rejected + self.rows_duplicate + self.rows_skipped
+        if self.rows_received != counted:
+            raise ValueError(f"the books do not close: {self.rows_received} rows received, {counted} accounted for")
+        return self
+
+
+class FeedError(Contract):
+    """Why a feed is FATAL."""
+
+    code: str = Field(pattern=r"^[a-z]+/[a-z0-9_]+$", examples=["format/unknown_layout"])
+    message: str
+
+
+class UploadAccepted(Contract):
+    """Ingest's answer to an upload: the bytes are stored, nothing is applied yet."""
+
+    feed_id: UUID
+    seller_id: SellerId
+    feed_type: FeedType
+    file_name: str
+    size_bytes: int = Field(ge=0)
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    status_url: str
+    correlation_id: str
+
+
+class Receipt(Contract):
+    """What ingest keeps of an accepted upload, so that its status can be told before a worker sees it."""
+
+    feed_id: UUID
+    seller_id: SellerId
+    feed_type: FeedType
+    file_name: str
+    bucket: str
+    object_key: str
+    size_bytes: int = Field(ge=0)
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    correlation_id: str
+    received_at: Timestamp
+
+
+class FeedView(Contract):
+    """A feed as REST shows it. Counts are null until the feed is terminal."""
+
+    feed_id: UUID
+    seller_id: str
+    feed_type: FeedType
+    file_name: str
+    processing_status: ProcessingStatus
+    counts: Counts | None = None
+    issue_totals: list[IssueTotal] = []
+    error: FeedError | None = None
+    duplicate_of: UUID | None = None
+    report_uri: str | None = None
+    sha256: str | None = None
+    size_bytes: int | None = None
+    correlation_id: str
+    attempts: int = Field(default=0, ge=0)
+    received_at: Timestamp
+    started_at: Timestamp | None = None
+    finished_at: Timestamp | None = None

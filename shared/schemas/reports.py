@@ -1,0 +1,39 @@
+"""The report that is handed back with a feed (`report.json` in the error bucket)."""
+
+from uuid import UUID
+
+from pydantic import Field
+
+from shared.schemas.base import Contract, Timestamp
+from shared.schemas.feeds import Counts, FeedError, FeedType, ProcessingStatus
+from shared.schemas.issues import Issue, IssueTotal
+
+
+class ReportHeader(Contract):
+    """Which feed the report is about. The shape follows SP-API's processing report."""
+
+    report_version: int = 1
+    feed_id: UUID
+    seller_id: str
+    feed_type: FeedType
+    file_name: str
+    processing_status: ProcessingStatus
+    recognised_layout: str | None = None
+    created_at: Timestamp
+
+
+class ReportSummary(Contract):
+    """All counts, and per code how many rows it concerns."""
+
+    counts: Counts
+    issue_totals: list[IssueTotal]
+
+
+class FeedReport(Contract):
+    """`issues` holds the first ones only, in line order; `summary` counts all of them."""
+
+    header: ReportHeader
+    summary: ReportSummary
+    error: FeedError | None = None
+    issues: list[Issue] = Field(default_factory=list)
+    issues_omitted: int = Field(default=0, ge=0)
