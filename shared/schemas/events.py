@@ -48,8 +48,8 @@ class FeedOutcome(Contract):
     worker: str
     started_at: Timestamp
     counts: Counts
-    issue_totals: list[IssueTotal] = []
-    issues: Annotated[list[Issue], Field(max_length=EVENT_ISSUES_LIMIT)] = []
+    issue_totals: list[IssueTotal] = Field(default_factory=list)
+    issues: list[Issue] = Field(default_factory=list, max_length=EVENT_ISSUES_LIMIT)
     report_uri: str | None = None
 
 
@@ -96,7 +96,7 @@ class ClientNotification(Contract):
     subject: str
     text: str
     counts: Counts
-    issue_totals: list[IssueTotal] = []
+    issue_totals: list[IssueTotal] = Field(default_factory=list)
     error: FeedError | None = None
     duplicate_of: UUID | None = None
     report_uri: str | None = None

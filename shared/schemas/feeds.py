@@ -94,7 +94,7 @@ class FeedView(Contract):
     file_name: str
     processing_status: ProcessingStatus
     counts: Counts | None = None
-    issue_totals: list[IssueTotal] = []
+    issue_totals: list[IssueTotal] = Field(default_factory=list)
     error: FeedError | None = None
     duplicate_of: UUID | None = None
     report_uri: str | None = None

@@ -42,8 +42,8 @@ class LogEntry(Contract):
     message: str
     error: FeedError | None = None
     counts: Counts
-    issue_totals: list[IssueTotal] = []
-    issues: list[Issue] = []
+    issue_totals: list[IssueTotal] = Field(default_factory=list)
+    issues: list[Issue] = Field(default_factory=list)
     report_uri: str | None = None
     raw_uri: str | None = None
     duplicate_of: UUID | None = None
