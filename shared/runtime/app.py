@@ -1,0 +1,108 @@
+"""What every service's FastAPI app has: correlation ids, request logs, problems, health, metrics."""
+
+import re
+import time
+from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager
+from typing import Any
+
+import structlog
+import uuid_utils.compat as uuids
+from fastapi import APIRouter, FastAPI, Request, Response
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from shared.runtime.health import Check, health_routes
+from shared.runtime.metrics import HTTP_REQUESTS, HTTP_SECONDS
+from shared.runtime.problems import InvalidRequest, add_problem_handlers
+
+log = structlog.get_logger("http")
+
+CORRELATION_HEADER = "x-correlation-id"
+_CORRELATION_ID = re.compile(r"^[A-Za-z0-9._:-]{1,64}$")
+
+Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[Mapping[str, Any]]]
+
+
+def build_app(
+    *,
+    title: str,
+    description: str,
+    lifespan: Lifespan,
+    routers: list[APIRouter],
+    checks: Callable[[], Mapping[str, Check]],
+) -> FastAPI:
+    """An app with the routes given plus /health, /metrics and /docs. `checks` is asked at each readiness call."""
+    app = FastAPI(title=f"sellersync {title}", description=description, version="0.1.0", lifespan=lifespan)
+    app.add_middleware(CorrelationMiddleware)
+    add_problem_handlers(app)
+    for router in routers:
+        app.include_router(router)
+    app.include_router(health_routes(checks))
+
+    @app.get("/metrics", include_in_schema=False)
+    async def metrics() -> Response:
+        return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+
+    return app
+
+
+async def no_query_parameters(request: Request) -> None:
+    """Dependency for routes without parameters: an unknown one is refused, not ignored."""
+    if request.query_params:
+        raise InvalidRequest(f"unknown query parameters: {', '.join(sorted(request.query_params))}")
+
+
+class CorrelationMiddleware:
+    """Binds one correlation id per request, logs the request once, counts it. Plain ASGI: bodies stream through."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        correlation_id = scope["correlation_id"] = _correlation_id(scope)
+        status = 500
+        started = time.perf_counter()
+
+        async def send_with_id(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [*message["headers"], (CORRELATION_HEADER.encode(), correlation_id.encode())]
+            await send(message)
+
+        with structlog.contextvars.bound_contextvars(correlation_id=correlation_id):
+            try:
+                await self._app(scope, receive, send_with_id)
+            finally:
+                seconds = time.perf_counter() - started
+                # The route's template, not the path: a metric's labels must stay few.
+                route = getattr(scope.get("route"), "path", "unmatched")
+                HTTP_REQUESTS.labels(scope["method"], route, str(status)).inc()
+                HTTP_SECONDS.labels(scope["method"], route).observe(seconds)
+                if not route.startswith(("/health", "/metrics")):
+                    log.info(
+                        "request.answered",
+                        method=scope["method"],
+                        path=scope["path"],
+                        status=status,
+                        milliseconds=round(seconds * 1000, 1),
+                    )
+
+
+def _correlation_id(scope: Scope) -> str:
+    for name, value in scope["headers"]:
+        if name == CORRELATION_HEADER.encode():
+            offered: str = value.decode("latin-1")
+            if _CORRELATION_ID.match(offered):
+                return offered
+    return str(uuids.uuid7())
+
+
+def current_correlation_id() -> str:
+    """The id bound to the request or feed in work; a new one outside of any."""
+    bound = structlog.contextvars.get_contextvars().get("correlation_id")
+    return str(bound or uuids.uuid7())

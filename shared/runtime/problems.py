@@ -1,0 +1,134 @@
+"""Every error answer is RFC 9457 problem+json with a stable `type`."""
+
+from typing import Any
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from shared.schemas.problems import PROBLEM_JSON, Problem
+
+log = structlog.get_logger(__name__)
+
+PROBLEM_RESPONSES: dict[int | str, dict[str, Any]] = {
+    "default": {"model": Problem, "description": "What went wrong", "content": {PROBLEM_JSON: {}}}
+}
+"""For a router's `responses`: documents the shape of its errors."""
+
+
+class ProblemError(Exception):
+    """Raise it (or a subclass) anywhere under a route, and the caller gets the problem it names."""
+
+    status = 500
+    slug = "internal-error"
+    title = "Internal error"
+
+    def __init__(
+        self,
+        detail: str | None = None,
+        *,
+        reason: str | None = None,
+        suggestions: list[str] | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> None:
+        super().__init__(detail or self.title)
+        self.detail = detail
+        self.reason = reason
+        self.suggestions = suggestions
+        self.headers = headers
+
+
+class NotFound(ProblemError):
+    """There is no such thing, or it is not the caller's to see."""
+
+    status = 404
+    slug = "not-found"
+    title = "Not found"
+
+
+class InvalidRequest(ProblemError):
+    """The request is understood and cannot be meant."""
+
+    status = 422
+    slug = "invalid-request"
+    title = "The request is not valid"
+
+
+class Unavailable(ProblemError):
+    """Something this service needs does not answer; the caller may try again."""
+
+    status = 503
+    slug = "unavailable"
+    title = "Temporarily unavailable"
+
+
+def problem_response(problem: Problem, headers: dict[str, str] | None = None) -> JSONResponse:
+    """The answer for a problem, with the correlation id that the logs carry."""
+    if problem.correlation_id is None:
+        bound = structlog.contextvars.get_contextvars().get("correlation_id")
+        problem = problem.model_copy(update={"correlation_id": bound})
+    return JSONResponse(
+        problem.model_dump(mode="json", exclude_none=True),
+        status_code=problem.status,
+        media_type=PROBLEM_JSON,
+        headers=headers,
+    )
+
+
+def add_problem_handlers(app: FastAPI) -> None:
+    """Turn every exception that leaves a route into problem+json."""
+
+    @app.exception_handler(ProblemError)
+    async def _ours(_: Request, error: ProblemError) -> JSONResponse:
+        problem = Problem(
+            type=f"urn:sellersync:problem:{error.slug}",
+            title=error.title,
+            status=error.status,
+            detail=error.detail,
+            reason=error.reason,
+            suggestions=error.suggestions,
+        )
+        return problem_response(problem, error.headers)
+
+    @app.exception_handler(RequestValidationError)
+    async def _invalid(_: Request, error: RequestValidationError) -> JSONResponse:
+        errors = [
+            {"field": ".".join(str(part) for part in fault["loc"]), "message": str(fault["msg"])}
+            for fault in error.errors()
+        ]
+        detail = "; ".join(f"{fault['field']}: {fault['message']}" for fault in errors)
+        return problem_response(
+            Problem(
+                type="urn:sellersync:problem:invalid-request",
+                title=InvalidRequest.title,
+                status=422,
+                detail=detail,
+                errors=errors,
+            )
+        )
+
+    @app.exception_handler(HTTPException)
+    async def _http(_: Request, error: HTTPException) -> JSONResponse:
+        return problem_response(
+            Problem(
+                type=f"urn:sellersync:problem:http-{error.status_code}",
+                title=str(error.detail),
+                status=error.status_code,
+            ),
+            dict(error.headers) if error.headers else None,
+        )
+
+    @app.exception_handler(Exception)
+    async def _unforeseen(request: Request, error: Exception) -> JSONResponse:
+        log.exception("request.failed", error=repr(error))
+        return problem_response(
+            Problem(
+                type="urn:sellersync:problem:internal-error",
+                title=ProblemError.title,
+                status=500,
+                # This handler runs outside our middleware, where the id is no longer bound.
+                correlation_id=request.scope.get("correlation_id"),
+            )
+        )
