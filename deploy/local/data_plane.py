@@ -10,11 +10,12 @@ import aioboto3
 from aiobotocore.config import AioConfig
 from botocore.exceptions import ClientError, WaiterError
 
-from deploy.local.emulator import AwsAccess
+from deploy.local.aws_access import AwsAccess
 from deploy.local.errors import DeployFailed
 
 if TYPE_CHECKING:
     from types_aiobotocore_cloudformation import CloudFormationClient
+    from types_aiobotocore_cloudformation.type_defs import ParameterTypeDef, WaiterConfigTypeDef
 
 TEMPLATE = Path(__file__).parents[1] / "cloudformation" / "data-plane.yaml"
 _POLL_SECONDS = 1
@@ -47,7 +48,7 @@ class DataPlane:
 
 
 async def deploy_data_plane(access: AwsAccess, stage: str, parameters: Mapping[str, str] | None = None) -> DataPlane:
-    """Create or update the stack `sellersync-<stage>` and wait until it is there. Raises DeployFailed with the reasons."""
+    """Create or update the stack `sellersync-<stage>`, and wait for it. Raises DeployFailed with the reasons."""
     name = f"sellersync-{stage}"
     wanted = {"Stage": stage, **(parameters or {})}
     session = aioboto3.Session(
@@ -73,13 +74,15 @@ def deploy_data_plane_now(access: AwsAccess, stage: str, parameters: Mapping[str
 
 async def _create_or_update(client: "CloudFormationClient", name: str, wanted: Mapping[str, str]) -> None:
     template = TEMPLATE.read_text()
-    waiting = {"Delay": _POLL_SECONDS, "MaxAttempts": _DEPLOY_SECONDS // _POLL_SECONDS}
+    waiting: WaiterConfigTypeDef = {"Delay": _POLL_SECONDS, "MaxAttempts": _DEPLOY_SECONDS // _POLL_SECONDS}
     status = await _status(client, name)
     if status in _STILLBORN:
         await client.delete_stack(StackName=name)
         await client.get_waiter("stack_delete_complete").wait(StackName=name, WaiterConfig=waiting)
         status = None
-    parameters = [{"ParameterKey": key, "ParameterValue": value} for key, value in wanted.items()]
+    parameters: list[ParameterTypeDef] = [
+        {"ParameterKey": key, "ParameterValue": value} for key, value in wanted.items()
+    ]
     if status is None:
         await client.create_stack(StackName=name, TemplateBody=template, Parameters=parameters)
         await client.get_waiter("stack_create_complete").wait(StackName=name, WaiterConfig=waiting)

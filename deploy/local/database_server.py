@@ -95,17 +95,18 @@ class DatabaseServer:
             self.drop(name)
         return may
 
-    def provision(self, database: str) -> DatabaseAccess:
-        """Create the database if it is absent, and its two users; their passwords are new every time."""
+    def provision(self, database: str, passwords: tuple[str, str] | None = None) -> DatabaseAccess:
+        """Create the database if it is absent, and its two users.
+
+        `passwords`: the read-write and the read-only user's, where both sides were told beforehand; else new ones.
+        """
         users = {f"{database}_rw": "ALL PRIVILEGES", f"{database}_ro": "SELECT"}
         urls: list[DatabaseUrl] = []
         # In GRANT, _ and % are wildcards even between backticks.
         granted = database.replace("_", "\\_").replace("%", "\\%")
         with self._cursor() as cursor:
             cursor.execute(f"CREATE DATABASE IF NOT EXISTS `{database}` CHARACTER SET utf8mb4")
-            for user, rights in users.items():
-                # The suffix satisfies servers that ask for a capital, a digit and a sign.
-                password = f"{secrets.token_urlsafe(18)}.aA1"
+            for (user, rights), password in zip(users.items(), passwords or _new_passwords(), strict=True):
                 cursor.execute(f"CREATE USER IF NOT EXISTS '{user}'@'%%' IDENTIFIED BY %s", (password,))
                 cursor.execute(f"ALTER USER '{user}'@'%%' IDENTIFIED BY %s", (password,))
                 cursor.execute(f"GRANT {rights} ON `{granted}`.* TO '{user}'@'%'")
@@ -151,3 +152,8 @@ class DatabaseServer:
                 yield cursor
         finally:
             connection.close()
+
+
+def _new_passwords() -> tuple[str, str]:
+    # The suffix satisfies servers that ask for a capital, a digit and a sign.
+    return f"{secrets.token_urlsafe(18)}.aA1", f"{secrets.token_urlsafe(18)}.aA1"

@@ -4,40 +4,20 @@ import os
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
 
+from deploy.local.aws_access import REGION, AwsAccess
 from deploy.local.child_process import Child, base_environment
 from deploy.local.errors import ProgramMissing
 from deploy.local.network_ports import LOOPBACK
 from deploy.local.terminal import Progress
 
 MINISTACK = "ministack==1.5.33"
-REGION = "us-east-1"
 _START_SECONDS = 60.0
 _INSTALL_SECONDS = 600.0
 _NOWHERE = "unix:///nonexistent/docker.sock"
-
-
-@dataclass(frozen=True, slots=True)
-class AwsAccess:
-    """How to reach AWS, or what stands in for it. The credentials of an emulator are placeholders."""
-
-    endpoint_url: str | None
-    region: str = REGION
-    access_key_id: str = "test"
-    secret_access_key: str = "test"  # noqa: S105 - the emulator takes anything
-
-    def environment(self) -> dict[str, str]:
-        variables = {
-            "AWS_REGION": self.region,
-            "AWS_DEFAULT_REGION": self.region,
-            "AWS_ACCESS_KEY_ID": self.access_key_id,
-            "AWS_SECRET_ACCESS_KEY": self.secret_access_key,
-        }
-        return variables | ({"AWS_ENDPOINT_URL": self.endpoint_url} if self.endpoint_url else {})
 
 
 def find_uv() -> str:
