@@ -89,6 +89,12 @@ class Child:
         except subprocess.TimeoutExpired:
             self.kill()
 
+    def wait(self, timeout_seconds: float) -> int:
+        """Wait for its own end; the exit code. Raises subprocess.TimeoutExpired."""
+        if self._process is None:
+            raise RuntimeError(f"{self.name} has not been started")
+        return self._process.wait(timeout_seconds)
+
     def kill(self) -> None:
         """SIGKILL, at once, to the process and to what it started."""
         if self._process is None or self._process.poll() is not None:

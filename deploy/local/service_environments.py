@@ -1,0 +1,71 @@
+"""Which settings each service gets from the local stack: what it needs, and nothing else."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from deploy.local.aws_access import AwsAccess
+from deploy.local.data_plane import DataPlane
+from deploy.local.database_server import DatabaseAccess
+from deploy.local.network_ports import LOOPBACK
+
+SERVICES = ("ingest", "aggregator", "query", "notifier")
+"""In the order in which they start; they stop in the opposite one."""
+
+VISIBILITY_SECONDS = 60
+LEASE_SECONDS = 60
+
+# What a developer may set for one run: `LOG_LEVEL=DEBUG make run`.
+_PASSED_TO_ALL = ("LOG_LEVEL", "DEFAULT_SELLER_ID", "SHUTDOWN_GRACE_SECONDS")
+_PASSED_TO_QUERY = ("OPENAI_API_KEY", "OPENAI_BASE_URL", "OPENAI_MODEL")
+
+
+def service_settings(
+    service: str, *, port: int, aws: AwsAccess, plane: DataPlane, database: DatabaseAccess, work: Path
+) -> dict[str, str]:
+    """The environment variables of one service, beside what every program needs."""
+    own: Mapping[str, str]
+    match service:
+        case "ingest":
+            own = {"UPLOADS_BUCKET": plane.uploads_bucket, "RECEIPTS_BUCKET": plane.receipts_bucket}
+        case "aggregator":
+            own = {
+                "DATABASE_URL": str(database.read_write),
+                "UPLOADS_BUCKET": plane.uploads_bucket,
+                "RECEIPTS_BUCKET": plane.receipts_bucket,
+                "ERROR_BUCKET": plane.error_bucket,
+                "FEED_UPLOADS_QUEUE_URL": plane.feed_uploads_queue_url,
+                "FEED_UPLOADS_DLQ_URL": plane.feed_uploads_dlq_url,
+                "FEED_EVENTS_TOPIC_ARN": plane.feed_events_topic_arn,
+                "VISIBILITY_SECONDS": str(VISIBILITY_SECONDS),
+                "LEASE_SECONDS": str(LEASE_SECONDS),
+                "WORK_DIR": str(work / service),
+            }
+        case "query":
+            own = {
+                "DATABASE_URL": str(database.read_only),
+                "PROCESSING_LOG_TABLE": plane.processing_log_table,
+                "RECEIPTS_BUCKET": plane.receipts_bucket,
+                **_passed(_PASSED_TO_QUERY),
+            }
+        case "notifier":
+            own = {
+                "NOTIFIER_QUEUE_URL": plane.notifier_queue_url,
+                "CLIENT_NOTIFICATIONS_TOPIC_ARN": plane.client_notifications_topic_arn,
+                "PROCESSING_LOG_TABLE": plane.processing_log_table,
+                "VISIBILITY_SECONDS": str(VISIBILITY_SECONDS),
+            }
+        case _:
+            raise ValueError(f"no such service: {service}")
+    return {
+        **aws.environment(),
+        **_passed(_PASSED_TO_ALL),
+        "HOST": LOOPBACK,
+        "PORT": str(port),
+        "LOG_FORMAT": "json",
+        **own,
+    }
+
+
+def _passed(names: tuple[str, ...]) -> dict[str, str]:
+    return {name: os.environ[name] for name in names if os.environ.get(name)}
