@@ -1,0 +1,142 @@
+"""HTTP in → the upload flow → HTTP out."""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from fastapi import APIRouter, Depends, Request, Response
+from starlette.requests import ClientDisconnect
+
+from services.ingest.accept_upload import AcceptUpload
+from services.ingest.errors import Busy, ClientGone, ClientTooSlow, NotMultipart
+from services.ingest.rules.form_reader import FILE_FIELD, boundary_of
+from services.ingest.rules.upload_options import HEADERS
+from shared.runtime.app import current_correlation_id, no_query_parameters
+from shared.runtime.problems import PROBLEM_RESPONSES
+from shared.schemas.feeds import FeedType, UploadAccepted
+
+router = APIRouter(tags=["uploads"], responses=PROBLEM_RESPONSES)
+
+_OPTIONS: dict[str, dict[str, Any]] = {
+    "seller_id": {
+        "type": "string",
+        "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$",
+        "description": "Whose feed it is; the service's default seller if left out.",
+    },
+    "feed_type": {
+        "type": "string",
+        "enum": [str(feed_type) for feed_type in FeedType],
+        "default": str(FeedType.TRANSACTIONS),
+        "description": "What the file's rows are about.",
+    },
+}
+_BODY = {
+    "required": True,
+    "content": {
+        "multipart/form-data": {
+            "schema": {
+                "type": "object",
+                "required": [FILE_FIELD],
+                "additionalProperties": False,
+                "properties": _OPTIONS
+                | {FILE_FIELD: {"type": "string", "format": "binary", "description": "The feed. Comes last."}},
+            }
+        }
+    },
+}
+_HEADER_PARAMETERS = [
+    {
+        "name": header,
+        "in": "header",
+        "required": False,
+        "schema": _OPTIONS[option],
+        "description": f"The same as the field `{option}`; if both are given they must agree.",
+    }
+    for option, header in HEADERS.items()
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """Seconds: between two pieces of a body, for one upload as a whole, and for its turn."""
+
+    idle: float
+    upload: float
+    slot: float
+
+
+class UploadDoor:
+    """Lets a bounded number of uploads in at once, and none stay for ever."""
+
+    def __init__(self, accept: AcceptUpload, max_concurrent: int, patience: Patience) -> None:
+        self.accept = accept
+        self.patience = patience
+        self._slots = asyncio.Semaphore(max_concurrent)
+
+    @asynccontextmanager
+    async def slot(self) -> AsyncIterator[None]:
+        """Raises Busy if no slot is free in time; meanwhile the client's body waits in its socket."""
+        try:
+            await asyncio.wait_for(self._slots.acquire(), self.patience.slot)
+        except TimeoutError as error:
+            raise Busy(headers={"Retry-After": "5"}) from error
+        try:
+            yield
+        finally:
+            self._slots.release()
+
+
+@router.post(
+    "/api/transactions/upload",
+    status_code=202,
+    summary="Hand in a feed",
+    response_description="Stored, not applied yet: follow status_url",
+    dependencies=[Depends(no_query_parameters)],
+    openapi_extra={"requestBody": _BODY, "parameters": _HEADER_PARAMETERS},
+)
+async def upload(request: Request, response: Response) -> UploadAccepted:
+    """Stores the file and answers at once; its rows are checked and counted afterwards.
+
+    The body is streamed, so a file may be large. Put the other fields before the file, or send them as headers:
+    a field that follows a large file comes too late and is refused. Sending the same bytes again is safe: they
+    count once.
+    """
+    door: UploadDoor = request.state.door
+    if request.headers.get("content-encoding", "identity") != "identity":
+        raise NotMultipart("send the body without a Content-Encoding; a gzipped feed is a file like any other")
+    boundary = boundary_of(request.headers.get("content-type"))
+    door.accept.check_length(_content_length(request))
+    async with door.slot(), aclosing(_body(request, door.patience)) as body:
+        accepted = await door.accept(
+            boundary,
+            body,
+            headers={header: request.headers.getlist(header) for header in HEADERS.values()},
+            correlation_id=current_correlation_id(),
+        )
+    response.headers["Location"] = accepted.status_url
+    return accepted
+
+
+def _content_length(request: Request) -> int | None:
+    text = request.headers.get("content-length", "")
+    return int(text) if text.isdecimal() else None
+
+
+async def _body(request: Request, patience: Patience) -> AsyncGenerator[bytes, None]:
+    """The body's chunks. Raises ClientGone, ClientTooSlow."""
+    clock = asyncio.get_running_loop()
+    deadline = clock.time() + patience.upload
+    async with aclosing(request.stream()) as stream:
+        while True:
+            try:
+                async with asyncio.timeout_at(min(deadline, clock.time() + patience.idle)):
+                    chunk = await anext(stream, None)
+            except TimeoutError as error:
+                raise ClientTooSlow(headers={"Connection": "close"}) from error
+            except ClientDisconnect as error:
+                raise ClientGone from error
+            if chunk is None:
+                return
+            yield chunk
