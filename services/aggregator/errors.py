@@ -1,5 +1,7 @@
 """Why the aggregator does not do what it was asked, one class per reason."""
 
+from uuid import UUID
+
 
 class AggregatorError(Exception):
     """Base of all that this service raises on purpose; the docstring is the default message."""
@@ -15,3 +17,28 @@ class UnreadableFeed(AggregatorError):
         super().__init__(message)
         self.code = code
         self.message = message
+
+
+class MissingObject(AggregatorError):
+    """The object, or this version of it, is not in the bucket."""
+
+
+class Outage(AggregatorError):
+    """Something this service needs does not answer; the same call may succeed later. Never a reason for FATAL."""
+
+
+class LeaseLost(AggregatorError):
+    """Another worker has taken this feed over, or it is finished: nothing of ours may be stored."""
+
+
+class SameContent(AggregatorError):
+    """A feed with the same bytes counts already."""
+
+    def __init__(self, feed_id: UUID, rows_received: int) -> None:
+        super().__init__(f"the same bytes count already as feed {feed_id}")
+        self.feed_id = feed_id
+        self.rows_received = rows_received
+
+
+class BooksDoNotClose(AggregatorError):
+    """What would be stored is not what was counted: a fault of ours, and nothing is stored (P1)."""

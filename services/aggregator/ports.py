@@ -1,14 +1,19 @@
 """What the flow needs from the outside, as Protocols; adapters/ has the real ones, tests have small fakes."""
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from typing import Protocol
+from uuid import UUID
 
+from services.aggregator.rules.feed_identity import FeedIdentity, ObjectFacts, ObjectRef
+from services.aggregator.rules.feed_lease import Claimed, ClaimRefusal
+from services.aggregator.rules.feed_outcome import Conclusion
 from shared.schemas.feeds import Counts
 from shared.schemas.issues import Issue, IssueTotal
+from shared.schemas.reports import FeedReport
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +45,10 @@ class ReadFeed(Protocol):
         ...
 
     def contributions(self, batch_size: int) -> Iterator[list[Contribution]]:
-        """Batches of at most `batch_size`, ordered by the key. Blocking: call it from a thread."""
+        """Batches of at most `batch_size`, ordered by the key. Blocking: call it from a thread.
+
+        May be called again: a transaction that lost a deadlock starts over.
+        """
         ...
 
     def close(self) -> None:
@@ -55,3 +63,113 @@ class FeedReader(Protocol):
     """
 
     def read(self, path: Path, *, seller_id: str, object_day: date) -> ReadFeed: ...
+
+
+ContributionBatches = Callable[[], AsyncIterator[list[Contribution]]]
+"""A feed's contributions from the first; asked again when a transaction has to start over."""
+
+
+class Uploads(Protocol):
+    """The bucket in which feeds arrive. Every method may raise Outage."""
+
+    async def describe(self, ref: ObjectRef) -> ObjectFacts:
+        """What the bucket knows of exactly this content. Raises MissingObject."""
+        ...
+
+    async def download(self, facts: ObjectFacts, path: Path) -> str:
+        """Stream exactly this content to `path`; its SHA-256 in hex. Raises MissingObject; Outage for a short body."""
+        ...
+
+
+class ErrorBucket(Protocol):
+    """What is handed back to sellers. Every method may raise Outage."""
+
+    async def keep_raw(self, feed: FeedIdentity) -> str | None:
+        """Copy the feed's object; the copy's URI, or None if the object is gone."""
+        ...
+
+    async def keep_report(self, report: FeedReport) -> str:
+        """Store the report; its URI. Replaces an earlier report of the same feed."""
+        ...
+
+
+class Feeds(Protocol):
+    """The store of feeds and what they add. Every method may raise Outage."""
+
+    async def claim(self, feed: FeedIdentity, owner: str) -> Claimed | ClaimRefusal:
+        """Record the feed if it is new, and take its lease if nobody has it."""
+        ...
+
+    async def renew(self, claim: Claimed) -> None:
+        """Extend the lease. Raises LeaseLost."""
+        ...
+
+    async def release(self, claim: Claimed) -> None:
+        """Give the feed back to the queue. Does nothing if it is no longer ours."""
+        ...
+
+    async def find_known(self, feeds: Sequence[FeedIdentity]) -> UUID | None:
+        """The id among these under which its object is recorded already."""
+        ...
+
+    async def refuse_same_content(self, claim: Claimed, sha256: str) -> None:
+        """Raises SameContent if these bytes count already. Only `commit` decides races."""
+        ...
+
+    async def commit(self, claim: Claimed, conclusion: Conclusion, contributions: ContributionBatches | None) -> None:
+        """Store everything about the feed's end, its event included, in one transaction, or nothing at all.
+
+        Raises LeaseLost, SameContent, or BooksDoNotClose.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxEvent:
+    """An event that is committed and not yet announced."""
+
+    outbox_id: int
+    event_id: str
+    event_type: str
+    feed_id: str
+    seller_id: str
+    feed_type: str
+    severity: str
+    body: str
+
+
+Publish = Callable[[Sequence[OutboxEvent]], Awaitable[frozenset[int]]]
+"""Takes events, gives back the outbox ids of those that were taken."""
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """How far announcing lags behind: events waiting, and the oldest one's age in seconds."""
+
+    events: int
+    oldest_seconds: float
+
+
+class Outbox(Protocol):
+    """Events that were committed with their feeds. Every method may raise Outage."""
+
+    async def publish_next(self, publish: Publish, limit: int) -> int:
+        """Hand the oldest waiting event of up to `limit` feeds to `publish`, and mark what it took, in one transaction.
+
+        Returns how many were marked. Several relays may call this at once: none sees what another has in hand.
+        """
+        ...
+
+    async def backlog(self) -> Backlog: ...
+
+    async def purge(self, older_than_seconds: float, limit: int) -> int:
+        """Delete up to `limit` events published longer ago than that; how many."""
+        ...
+
+
+class FeedEvents(Protocol):
+    """The topic on which a feed's end is announced."""
+
+    async def publish(self, events: Sequence[OutboxEvent]) -> frozenset[int]:
+        """The outbox ids of those that were taken; the others are to be tried again. Raises Outage."""
+        ...

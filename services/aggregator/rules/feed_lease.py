@@ -1,0 +1,74 @@
+"""Who may work on a feed, and until when."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from services.aggregator.rules.feed_identity import FeedIdentity, ObjectRef
+from shared.schemas.feeds import ProcessingStatus
+
+
+@dataclass(frozen=True, slots=True)
+class FeedRow:
+    """What the store knows of a feed when somebody asks for it. `now` is the store's clock."""
+
+    ref: ObjectRef
+    status: ProcessingStatus
+    lease_expires_at: datetime | None
+    now: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """The feed is ours until the lease ends; `fence` is what the store will ask for."""
+
+    feed: FeedIdentity
+    fence: int
+    attempt: int
+    owner: str
+    started_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class AlreadyTerminal:
+    """Nothing to do: its outcome is stored."""
+
+    feed_id: UUID
+    status: ProcessingStatus
+
+
+@dataclass(frozen=True, slots=True)
+class HeldElsewhere:
+    """A live worker has it, for `seconds` at least."""
+
+    feed_id: UUID
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class OtherObject:
+    """The id belongs to another object."""
+
+
+ClaimRefusal = AlreadyTerminal | HeldElsewhere | OtherObject
+
+
+def refusal(feed: FeedIdentity, row: FeedRow) -> ClaimRefusal | None:
+    """Why `feed` may not be claimed, or None if it may: it is new, released, or its worker's lease ran out."""
+    if not feed.ref.is_same_as(row.ref):
+        return OtherObject()
+    if row.status.is_terminal:
+        return AlreadyTerminal(feed.feed_id, row.status)
+    if row.status is ProcessingStatus.IN_PROGRESS and row.lease_expires_at and row.lease_expires_at > row.now:
+        return HeldElsewhere(feed.feed_id, (row.lease_expires_at - row.now).total_seconds())
+    return None
+
+
+def wait_for_lease(seconds: float, receive_count: int) -> float:
+    """How long to hide a message whose feed another worker has.
+
+    Just past the lease at first (that worker may be dead), ever longer later: a worker that renews its lease for an
+    hour must not wear out the message's receives, or a sound message would end in the dead-letter queue.
+    """
+    patience = 0.0 if receive_count <= 2 else min(900.0, 15.0 * 2.0 ** (receive_count - 3))
+    return seconds + 0.5 + patience

@@ -1,0 +1,271 @@
+"""MySQL through aiomysql: a bounded pool whose every wait has a timeout, and sessions that all behave alike.
+
+Why not aiomysql's own pool: it does not wake its waiters when a connection comes back broken, and has no hook
+for setting up a new session.
+"""
+
+import asyncio
+import ssl
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from typing import Any, TypeVar
+from urllib.parse import parse_qs, unquote, urlsplit
+
+import aiomysql
+from pymysql.err import InterfaceError, MySQLError, OperationalError
+
+from shared.runtime.retry_policy import Backoff
+
+Row = Mapping[str, Any]
+Result = TypeVar("Result")
+
+DUPLICATE_KEY = 1062
+LOCK_WAIT_TIMEOUT = 1205
+DEADLOCK = 1213
+CONTENTION = frozenset({LOCK_WAIT_TIMEOUT, DEADLOCK})
+"""What two transactions can do to each other through no fault of theirs: try again."""
+
+_SETUP = (
+    "SET NAMES utf8mb4 COLLATE utf8mb4_bin",
+    # Gap locks of the default level would let feeds of one seller deadlock on rows that neither touches.
+    "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
+    "SET SESSION time_zone = '+00:00', sql_mode = 'STRICT_ALL_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,"
+    "ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION,ONLY_FULL_GROUP_BY'",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class MySqlAddress:
+    """Where and as whom to connect. `tls_ca` is the path of a CA file: given, TLS is required and verified."""
+
+    host: str
+    port: int
+    user: str
+    password: str
+    database: str
+    tls_ca: str | None = None
+
+    @classmethod
+    def parse(cls, url: str) -> "MySqlAddress":
+        """Reads `mysql://user:password@host:port/database[?tls_ca=path]`; user and password percent-encoded.
+
+        Raises ValueError, without repeating the password.
+        """
+        parts = urlsplit(url)
+        if parts.scheme.partition("+")[0] not in ("mysql", "mariadb") or not parts.hostname or len(parts.path) < 2:
+            raise ValueError("DATABASE_URL must look like mysql://user:password@host:port/database")
+        options = parse_qs(parts.query, strict_parsing=bool(parts.query))
+        if unknown := sorted(set(options) - {"tls_ca"}):
+            raise ValueError(f"DATABASE_URL has unknown options: {', '.join(unknown)}")
+        return cls(
+            host=parts.hostname,
+            port=parts.port or 3306,
+            user=unquote(parts.username or ""),
+            password=unquote(parts.password or ""),
+            database=unquote(parts.path[1:]),
+            tls_ca=options["tls_ca"][0] if "tls_ca" in options else None,
+        )
+
+    def __repr__(self) -> str:
+        return f"MySqlAddress({self.user}@{self.host}:{self.port}/{self.database})"
+
+    def tls(self) -> ssl.SSLContext | None:
+        return ssl.create_default_context(cafile=self.tls_ca) if self.tls_ca else None
+
+
+@dataclass(frozen=True, slots=True)
+class MySqlLimits:
+    """Connections, and seconds."""
+
+    connections: int = 8
+    connect: float = 5.0
+    acquire: float = 15.0
+    statement: float = 60.0
+    lock_wait: int = 5
+    idle_in_server: int = 120
+    """The server drops a session that is silent for so long, and its locks with it: our process may be gone."""
+
+
+class MySqlSession:
+    """One connection, in hand of one task."""
+
+    def __init__(self, connection: Any, statement_seconds: float) -> None:
+        self._connection = connection
+        self._statement_seconds = statement_seconds
+
+    async def rows(self, sql: str, arguments: Sequence[object] = ()) -> list[Row]:
+        """All rows, each by column name: for statements whose result is known to be small."""
+        async with asyncio.timeout(self._statement_seconds), self._connection.cursor(aiomysql.DictCursor) as cursor:
+            await cursor.execute(sql, arguments)
+            return list(await cursor.fetchall())
+
+    async def row(self, sql: str, arguments: Sequence[object] = ()) -> Row | None:
+        found = await self.rows(sql, arguments)
+        return found[0] if found else None
+
+    async def change(self, sql: str, arguments: Sequence[object] = ()) -> int:
+        """Rows changed, as MySQL counts them: a row set to what it was does not count."""
+        async with asyncio.timeout(self._statement_seconds), self._connection.cursor() as cursor:
+            return int(await cursor.execute(sql, arguments))
+
+
+class MySqlPool:
+    """At most `limits.connections` connections, opened when first needed, so that a service starts without its store.
+
+    Methods raise pymysql.err.MySQLError, OSError or TimeoutError (see OUTAGES) when the store does not answer.
+    """
+
+    def __init__(self, address: MySqlAddress, limits: MySqlLimits | None = None) -> None:
+        self._address = address
+        self._limits = limits or MySqlLimits()
+        self._slots = asyncio.Semaphore(self._limits.connections)
+        self._idle: deque[Any] = deque()
+        self._tls = address.tls()
+        self._closed = False
+
+    @asynccontextmanager
+    async def session(self) -> AsyncIterator[MySqlSession]:
+        """A session in autocommit mode. Any exception but one the server answered closes its connection."""
+        async with asyncio.timeout(self._limits.acquire):
+            await self._slots.acquire()
+        try:
+            connection = await self._ready_connection()
+            healthy = False
+            try:
+                yield MySqlSession(connection, self._limits.statement)
+                healthy = True
+            except MySQLError as error:
+                healthy = not is_connection_lost(error)
+                raise
+            finally:
+                self._take_back(connection, healthy)
+        finally:
+            self._slots.release()
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[MySqlSession]:
+        """Commits when the block ends, rolls back when it raises. Keep it short."""
+        async with self.session() as session:
+            await session.change("START TRANSACTION")
+            try:
+                yield session
+            except MySQLError as error:
+                if not is_connection_lost(error):
+                    await session.change("ROLLBACK")
+                raise
+            except Exception:
+                # The connection answers still (a refusal of our own): roll back at once rather than by closing.
+                with suppress(MySQLError, OSError, TimeoutError):
+                    await session.change("ROLLBACK")
+                raise
+            await session.change("COMMIT")
+
+    async def ping(self) -> None:
+        async with self.session() as session:
+            await session.row("SELECT 1")
+
+    async def close(self) -> None:
+        self._closed = True
+        while self._idle:
+            connection = self._idle.pop()
+            with suppress(MySQLError, OSError, TimeoutError):
+                async with asyncio.timeout(1):
+                    await connection.ensure_closed()
+            connection.close()
+
+    async def _ready_connection(self) -> Any:
+        if self._closed:
+            raise InterfaceError("the pool is closed")
+        while self._idle:
+            connection = self._idle.pop()
+            if await self._is_alive(connection):
+                return connection
+            connection.close()
+        async with asyncio.timeout(self._limits.connect):
+            return await self._connect()
+
+    async def _is_alive(self, connection: Any) -> bool:
+        if connection.closed:
+            return False
+        if asyncio.get_running_loop().time() - connection.last_usage < 1.0:
+            return True
+        try:
+            async with asyncio.timeout(self._limits.connect):
+                await connection.ping(reconnect=False)
+        except (MySQLError, OSError, TimeoutError):
+            return False
+        return True
+
+    async def _connect(self) -> Any:
+        address = self._address
+        connection = await aiomysql.connect(
+            host=address.host,
+            port=address.port,
+            user=address.user,
+            password=address.password,
+            db=address.database,
+            charset="utf8mb4",
+            autocommit=True,
+            connect_timeout=self._limits.connect,
+            ssl=self._tls,
+            program_name="sellersync",
+        )
+        try:
+            session = MySqlSession(connection, self._limits.connect)
+            for statement in _SETUP:
+                await session.change(statement)
+            await session.change(
+                "SET SESSION innodb_lock_wait_timeout = %s, wait_timeout = %s",
+                (self._limits.lock_wait, self._limits.idle_in_server),
+            )
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _take_back(self, connection: Any, healthy: bool) -> None:
+        if healthy and not connection.closed and not self._closed and not connection.get_transaction_status():
+            self._idle.append(connection)
+        else:
+            connection.close()
+
+
+OUTAGES: tuple[type[Exception], ...] = (OperationalError, InterfaceError, OSError, TimeoutError)
+"""What the pool's methods raise when the store, and not the statement, is at fault."""
+
+
+def error_number(error: BaseException) -> int | None:
+    """MySQL's own number of an error, where it has one."""
+    number = error.args[0] if isinstance(error, MySQLError) and error.args else None
+    return number if isinstance(number, int) else None
+
+
+def is_connection_lost(error: MySQLError) -> bool:
+    """Whether the connection cannot be used any more: client errors (2000 and up), or none at all."""
+    number = error_number(error)
+    return number is None or number == 0 or 2000 <= number < 3000
+
+
+async def retry_contention(
+    attempt: Callable[[], Awaitable[Result]],
+    *,
+    attempts: int = 8,
+    backoff: Backoff | None = None,
+    on_retry: Callable[[int, int], None] | None = None,
+) -> Result:
+    """Runs `attempt` again after a deadlock or lock timeout, `attempts` times at most; then raises the last one."""
+    backoff = backoff or Backoff(base_seconds=0.02, max_seconds=2.0)
+    number = 1
+    while True:
+        try:
+            return await attempt()
+        except MySQLError as error:
+            code = error_number(error)
+            if code not in CONTENTION or number >= attempts:
+                raise
+            if on_retry:
+                on_retry(number, code)
+        await asyncio.sleep(backoff.delay(number))
+        number += 1
