@@ -150,7 +150,8 @@ def _session_stack(
     stack_holder: StackHolder,
 ) -> Iterator[Stack]:
     name = f"e{secrets.token_hex(4)}"
-    stack = Stack(foundations, StackPlan(name=name), Silence())
+    scratch = f"sellersync_{name}"
+    stack = Stack(foundations, StackPlan(name=name, database=scratch), Silence())
     try:
         stack.start()
         stack_holder.stack = stack
@@ -158,7 +159,7 @@ def _session_stack(
     finally:
         stack.stop()
         if database_foundation.may_administer:
-            database_foundation.server.drop(StackPlan(name=name).database)
+            database_foundation.server.drop(scratch)
         else:
             database_foundation.server.drop_tables()
 

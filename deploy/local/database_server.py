@@ -100,7 +100,7 @@ class DatabaseServer:
 
         `passwords`: the read-write and the read-only user's, where both sides were told beforehand; else new ones.
         """
-        users = {f"{database}_rw": "ALL PRIVILEGES", f"{database}_ro": "SELECT"}
+        users = dict(zip(_users(database), ("ALL PRIVILEGES", "SELECT"), strict=True))
         urls: list[DatabaseUrl] = []
         # In GRANT, _ and % are wildcards even between backticks.
         granted = database.replace("_", "\\_").replace("%", "\\%")
@@ -116,7 +116,7 @@ class DatabaseServer:
     def drop(self, database: str) -> None:
         """Remove the database and its two users; quiet if they do not exist."""
         with self._cursor() as cursor:
-            for user in (f"{database}_rw", f"{database}_ro"):
+            for user in _users(database):
                 cursor.execute(f"DROP USER IF EXISTS '{user}'@'%'")
             cursor.execute(f"DROP DATABASE IF EXISTS `{database}`")
 
@@ -157,3 +157,8 @@ class DatabaseServer:
 def _new_passwords() -> tuple[str, str]:
     # The suffix satisfies servers that ask for a capital, a digit and a sign.
     return f"{secrets.token_urlsafe(18)}.aA1", f"{secrets.token_urlsafe(18)}.aA1"
+
+
+def _users(database: str) -> tuple[str, str]:
+    """The read-write and the read-only user's names; MySQL takes 32 characters."""
+    return f"{database[:29]}_rw", f"{database[:29]}_ro"

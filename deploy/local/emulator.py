@@ -21,8 +21,9 @@ _NOWHERE = "unix:///nonexistent/docker.sock"
 
 
 def find_uv() -> str:
-    """UV as the Makefile (or uv itself) exports it, else from PATH."""
-    uv = os.environ.get("UV") or shutil.which("uv")
+    """UV as the Makefile (or uv itself) exports it, else from PATH, else where the Makefile puts it."""
+    ours = Path(__file__).parents[2] / ".local" / "uv" / "bin"
+    uv = os.environ.get("UV") or shutil.which("uv") or shutil.which("uv", path=ours)
     if not uv:
         raise ProgramMissing("uv is missing: use `make run`, which provides it, or put uv on PATH")
     return uv

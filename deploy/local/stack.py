@@ -2,7 +2,7 @@
 
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -25,17 +25,16 @@ _GRACE_SECONDS = 30.0
 
 @dataclass(frozen=True, slots=True)
 class StackPlan:
-    """`name` becomes the stage of the data plane and, with underscores, the database. Absent ports are free ones.
-    `overrides`: per service, further environment variables."""
+    """`name` becomes the stage of the data plane and part of the database's name, unless that is given.
+
+    Absent ports are free ones. `overrides`: per service, further environment variables.
+    """
 
     name: str = "local"
     ports: Mapping[str, int] = field(default_factory=dict)
     parameters: Mapping[str, str] = field(default_factory=dict)
     overrides: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-
-    @property
-    def database(self) -> str:
-        return f"sellersync_{self.name.replace('-', '_')}"
+    database: str | None = None
 
 
 def migrate(database_url: str, log_path: Path) -> None:
@@ -95,11 +94,12 @@ class Stack:
     def children(self) -> list[Child]:
         return list(self._services.values())
 
-    def start(self) -> None:
+    def start(self, on_started: Callable[[], None] = lambda: None) -> None:
+        """Returns when all are ready. `on_started` is called once their processes exist."""
         self._plane = deploy_data_plane_now(self.aws, self._plan.name, self._plan.parameters)
         self._progress.say("data plane", f"deployed as sellersync-{self._plan.name}")
         foundation = self._foundations.database
-        self._database = foundation.provision(self._plan.database)
+        self._database = foundation.provision(self._plan.database or f"sellersync_{self._plan.name}")
         if not foundation.may_administer:
             self._progress.say("database", "its login may not create users: the query service gets the same one")
         migrate(str(self.database.read_write), self._logs / "migration.log")
@@ -107,6 +107,7 @@ class Stack:
         for service in SERVICES:
             self._services[service] = self._make_child(service)
             self._services[service].start()
+        on_started()
         for service in SERVICES:
             self.wait_until_ready(service)
             self._progress.say(service, f"ready at {self.url(service)}")
