@@ -1,0 +1,246 @@
+"""Reads a local file into validated, aggregated rows with DuckDB, out of core."""
+
+# ruff: noqa: S608 - values go in as parameters; what is pasted is our own tables and the path that the flow chose
+
+import threading
+import uuid
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+from typing import Any, Self
+
+import duckdb
+
+from services.aggregator.adapters.duckdb_line_framing import FAULT, JOIN, FramedText, frame
+from services.aggregator.adapters.duckdb_row_sql import lines_sql, rows_sql
+from services.aggregator.errors import UnreadableFeed
+from services.aggregator.ports import Contribution
+from services.aggregator.rules.file_signatures import encoding_of, refusal_for
+from services.aggregator.rules.layouts import WITH_HEADER, Layout, recognise
+from services.aggregator.rules.row_rules import (
+    CONFLICT,
+    DUPLICATE,
+    ERROR_BITS,
+    NO_ROWS,
+    broken_rules,
+    code_masks,
+    ignored_columns,
+    total_of,
+)
+from shared.schemas.feeds import Counts
+from shared.schemas.issues import Issue, IssueTotal
+
+_SAMPLE_BYTES = 1 << 18
+_RAW_CHARACTERS = 500
+_KEY = "sale_date, product_id, product_name, category, currency"
+
+
+class DuckDbFeedReader:
+    """One engine for the process: its memory limit and threads are shared by all feeds in work.
+
+    Feeds may be read at the same time from several threads; each has a connection and tables of its own.
+    What does not fit into `memory_limit_mb` goes to files in `work_dir`, which only this reader may use.
+    """
+
+    def __init__(self, work_dir: Path, *, memory_limit_mb: int = 400, threads: int = 2) -> None:
+        self._work_dir = work_dir
+        work_dir.mkdir(parents=True, exist_ok=True)
+        self._engine = duckdb.connect(
+            ":memory:",
+            config={
+                "memory_limit": f"{memory_limit_mb}MB",
+                "threads": threads,
+                "temp_directory": str(work_dir / "spill"),
+                "preserve_insertion_order": True,  # line numbers rest on it
+                "autoinstall_known_extensions": False,
+                "autoload_known_extensions": False,
+            },
+        )
+
+    def read(self, path: Path, *, seller_id: str, object_day: date) -> "DuckDbReadFeed":
+        """See FeedReader. The file must stay where it is until the feed is closed."""
+        layout = _recognise(path)
+        framed = frame(path, self._work_dir / f"{uuid.uuid4().hex}.lines", layout.delimiter)
+        try:
+            return DuckDbReadFeed(self._engine.cursor(), framed, layout, seller_id, object_day)
+        except BaseException:
+            framed.discard()
+            raise
+
+    def close(self) -> None:
+        """Ends the engine; feeds still open can no longer be read."""
+        self._engine.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _recognise(path: Path) -> Layout:
+    with path.open("rb") as file:
+        head = file.read(_SAMPLE_BYTES)
+    if refusal := refusal_for(head):
+        raise UnreadableFeed(refusal.code, refusal.message)
+    encoding, mark = encoding_of(head)
+    # Bytes that are not text are found, with their offset, when the whole file is framed.
+    text = head[len(mark) :].decode(encoding, "replace").replace("\r\n", "\n").replace("\r", "\n")
+    if len(head) == _SAMPLE_BYTES:
+        text = text[: text.rfind("\n") + 1]
+    return recognise(text)
+
+
+class DuckDbReadFeed:
+    """See ReadFeed. Everything is counted when this is made; queries afterwards only fetch."""
+
+    def __init__(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        framed: FramedText,
+        layout: Layout,
+        seller_id: str,
+        object_day: date,
+    ) -> None:
+        self._connection = connection
+        self._lock = threading.Lock()
+        self._framed = framed
+        self._closed = False
+        self.layout = layout.name
+        self._width = layout.columns.width
+        try:
+            self._parse(layout, seller_id, object_day)
+            self._find_repeats("transaction_id" in layout.columns.position)
+            self._aggregate()
+            self.counts, row_totals = self._count()
+        except BaseException:
+            self.close()
+            raise
+        self._feed_issues = _feed_issues(layout, self.counts)
+        feed_totals = [IssueTotal(code=i.code, severity=i.severity, rows=0) for i in self._feed_issues]
+        self.issue_totals: list[IssueTotal] = feed_totals + row_totals
+
+    def first_issues(self, limit: int) -> list[Issue]:
+        """See ReadFeed."""
+        rows = (
+            self._fetch(
+                f"""WITH wanted AS MATERIALIZED (
+                  SELECT line, mask, repeats.same FROM rows LEFT JOIN repeats USING (line)
+                  WHERE mask <> 0 OR repeats.line IS NOT NULL ORDER BY line LIMIT $limit)
+                SELECT line, mask, same, left(l, {_RAW_CHARACTERS * 4}) FROM wanted JOIN
+                  (SELECT * FROM {lines_sql(self._framed)} LIMIT (SELECT max(line) FROM wanted)) ON n = line
+                ORDER BY line""",
+                {"limit": limit},
+            )
+            if self._issue_rows
+            else []
+        )
+        issues = list(self._feed_issues)
+        for line, mask, same, raw in rows:
+            issues.extend(_row_issues(line, mask, same, raw))
+        return issues[:limit]
+
+    def contributions(self, batch_size: int) -> Iterator[list[Contribution]]:
+        """See ReadFeed."""
+        start = 0
+        while batch := self._fetch(
+            f"""SELECT {_KEY}, quantity, amount, revenue, transactions FROM contributions
+                WHERE rowid >= $start AND rowid < $start + $size ORDER BY rowid""",
+            {"start": start, "size": batch_size},
+        ):
+            yield [Contribution(*row) for row in batch]
+            start += batch_size
+
+    def close(self) -> None:
+        """See ReadFeed."""
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
+            self._connection.close()
+            self._framed.discard()
+
+    def _fetch(self, sql: str, parameters: dict[str, Any] | None = None) -> list[tuple[Any, ...]]:
+        with self._lock:
+            return self._connection.execute(sql, parameters or {}).fetchall()
+
+    def _parse(self, layout: Layout, seller_id: str, object_day: date) -> None:
+        sql = rows_sql(self._framed, layout, object_day=object_day.isoformat())
+        self._fetch(
+            f"CREATE TEMP TABLE rows AS {sql}",
+            {"seller_id": seller_id, "width": layout.columns.width, "last_date": _year_after(object_day)},
+        )
+        [(lines,)] = self._fetch("SELECT count(*) FROM rows")
+        if lines != self._framed.lines:
+            raise RuntimeError(f"{self._framed.lines} lines were framed, but {lines} scanned: no line number is safe")
+
+    def _find_repeats(self, has_transactions: bool) -> None:
+        """Lines that come after a line with their identity. Hashes narrow the search; the values decide."""
+        self._fetch("CREATE TEMP TABLE repeats (line BIGINT, same BOOLEAN)")
+        if not has_transactions:
+            return
+        usable = f"mask & {ERROR_BITS} = 0 AND transaction_id <> ''"
+        self._fetch(f"""
+            INSERT INTO repeats
+            WITH suspects AS MATERIALIZED (SELECT hash(transaction_id, item) AS h FROM rows WHERE {usable}
+                              GROUP BY h HAVING count(*) > 1)
+            SELECT line, value = first FROM (
+                SELECT line, value, first_value(value) OVER same AS first, row_number() OVER same AS nth FROM (
+                    SELECT *, struct_pack({", ".join(f"{c} := {c}" for c in _VALUES)}) AS value FROM rows
+                    WHERE {usable} AND hash(transaction_id, item) IN (SELECT h FROM suspects))
+                WINDOW same AS (PARTITION BY transaction_id, item ORDER BY line))
+            WHERE nth > 1""")
+
+    def _aggregate(self) -> None:
+        self._fetch(f"""
+            CREATE TEMP TABLE contributions AS
+            SELECT {_KEY}, CAST(sum(quantity) AS BIGINT) AS quantity, sum(amount) AS amount, sum(revenue) AS revenue,
+                   count(*) AS transactions
+            FROM rows WHERE mask & {ERROR_BITS} = 0 AND line NOT IN (SELECT line FROM repeats)
+            GROUP BY {_KEY} ORDER BY {_KEY}""")
+
+    def _count(self) -> tuple[Counts, list[IssueTotal]]:
+        """Each class is counted where it is, none by subtraction, so that a lost row breaks the books."""
+        masks = code_masks()
+        per_code = ", ".join(f"count(*) FILTER (mask & {bits} <> 0)" for bits in masks.values())
+        [(received, rejected, flagged, *of_codes)] = self._fetch(
+            f"SELECT count(mask), count(*) FILTER (mask & {ERROR_BITS} <> 0), count(*) FILTER (mask <> 0), "
+            f"{per_code} FROM rows"
+        )
+        [(duplicates, conflicts)] = self._fetch(
+            "SELECT count(*) FILTER (same), count(*) FILTER (NOT same) FROM repeats"
+        )
+        [(accepted,)] = self._fetch("SELECT CAST(coalesce(sum(transactions), 0) AS BIGINT) FROM contributions")
+        counts = Counts(
+            rows_received=received,
+            rows_accepted=accepted,
+            rows_rejected=rejected + conflicts,
+            rows_duplicate=duplicates,
+        )
+        found = [*zip(masks, of_codes, strict=True), (DUPLICATE.code, duplicates), (CONFLICT.code, conflicts)]
+        self._issue_rows = flagged + duplicates + conflicts
+        return counts, [total_of(code, rows) for code, rows in found if rows]
+
+
+_VALUES = ("product_id", "product_name", "category", "currency", "sale_date", "quantity", "amount", "revenue")
+
+
+def _year_after(day: date) -> date:
+    return day.replace(year=day.year + 1) if (day.month, day.day) != (2, 29) else date(day.year + 1, 3, 1)
+
+
+def _feed_issues(layout: Layout, counts: Counts) -> list[Issue]:
+    issues = [ignored_columns(layout.columns.ignored)] if layout.columns.ignored else []
+    return [NO_ROWS, *issues] if layout.name == WITH_HEADER and counts.rows_received == 0 else issues
+
+
+def _row_issues(line: int, mask: int, same: bool | None, raw: str) -> Iterator[Issue]:
+    lines = ""
+    if raw.startswith(FAULT):
+        _, _, taken, raw = raw.split(FAULT, 3)
+        lines = f" It takes up {taken} lines, which were not read as rows." if int(taken) > 1 else ""
+    text = raw.replace(JOIN, "\n")[:_RAW_CHARACTERS]
+    repeat = () if same is None else (DUPLICATE,) if same else (CONFLICT,)
+    for rule in (*repeat, *broken_rules(mask)):
+        message = rule.message + lines
+        yield Issue(code=rule.code, severity=rule.severity, message=message, line=line, field=rule.field, raw=text)

@@ -1,0 +1,129 @@
+"""How a feed is laid out, told from a bounded sample of its text: delimiter, header, columns. Never a guess."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from services.aggregator.errors import UnreadableFeed
+from services.aggregator.rules.columns import COMMISSIONED, Columns, known_names, read_header
+from services.aggregator.rules.file_signatures import EMPTY
+
+DELIMITERS = (",", ";", "\t", "|")
+WITH_HEADER = "csv_with_header"
+HEADERLESS = "csv_headerless"
+
+_SAMPLED_RECORDS = 50
+_SEP_LINE = re.compile(r"sep=(.?)[\t ]*(?:\n|$)", re.IGNORECASE)
+_ACCEPTED = (
+    "Accepted are four columns without a header (product_name, quantity, amount, revenue), or a header row with "
+    "product_name or product_id, quantity, and amount or revenue; separated by comma, semicolon, tab or |."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """`first_line`: the number of the first line that can hold data (from 1)."""
+
+    name: str
+    delimiter: str
+    columns: Columns
+    first_line: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Record:
+    line: int
+    next_line: int
+    cells: list[str]
+
+
+def record_pattern(delimiter: str) -> re.Pattern[str]:
+    """One record up to its line end. A quote opens a quoted cell only as the cell's first character after blanks."""
+    cell = _cell(re.escape(delimiter))
+    return re.compile(f"{cell}(?:{re.escape(delimiter)}{cell})*+(?:\n|$)")
+
+
+def _cell(delimiter: str) -> str:
+    return f'(?> *+"(?>[^"]++|"")*+"[^{delimiter}\n]*+|(?! *+")[^{delimiter}\n]*+)'
+
+
+def split_record(record: str, delimiter: str) -> list[str]:
+    """The cells of one whole record, quotes taken off. For headers and samples; rows are split by the engine."""
+    cells = re.findall(f"{re.escape(delimiter)}({_cell(re.escape(delimiter))})", delimiter + record)
+    return [_unquote(cell) for cell in cells]
+
+
+def _unquote(cell: str) -> str:
+    bare = cell.strip(" ")
+    return bare[1:-1].replace('""', '"') if len(bare) > 1 and bare[0] == bare[-1] == '"' else cell
+
+
+def recognise(sample: str) -> Layout:
+    """Tells the layout from the beginning of a file (line ends already plain newlines).
+
+    Raises UnreadableFeed when there is no row, or none of the accepted layouts is there beyond doubt.
+    """
+    given = _SEP_LINE.match(sample)
+    if given and given[1] not in DELIMITERS:
+        raise UnreadableFeed("format/unknown_delimiter", f"The sep= line names a delimiter not read here. {_ACCEPTED}")
+    start, first_line = (given.end(), 2) if given else (0, 1)
+    delimiters = (given[1],) if given else DELIMITERS
+    if not _is_written(sample[start:]):
+        raise UnreadableFeed(EMPTY.code, EMPTY.message)
+    found = {d: list(_records(sample, start, first_line, d)) for d in delimiters}
+    return _with_header(found) or _headerless(found, first_line)
+
+
+def _is_written(text: str) -> bool:
+    return re.search(r"[^\s,;|\ufeff]", text) is not None
+
+
+def _records(sample: str, start: int, line: int, delimiter: str) -> Iterator[_Record]:
+    """The sample's first records that are not blank; one that is cut off by the sample's end is left out."""
+    pattern = record_pattern(delimiter)
+    count = 0
+    while start < len(sample) and count < _SAMPLED_RECORDS:
+        match = pattern.match(sample, start)
+        if match is None:
+            return
+        text = match[0].removesuffix("\n")
+        next_line = line + match[0].count("\n")
+        if text.strip(f" {delimiter}\t\u00a0\ufeff"):
+            count += 1
+            yield _Record(line, next_line, split_record(text, delimiter))
+        start, line = match.end(), next_line
+
+
+def _with_header(found: dict[str, list[_Record]]) -> Layout | None:
+    known = {d: known_names(records[0].cells) for d, records in found.items() if records}
+    delimiter = max(known, key=lambda d: known[d], default=None)
+    if delimiter is None or known[delimiter] < 2:
+        return None
+    header = found[delimiter][0]
+    columns = read_header(header.cells)
+    if columns.doubled:
+        names = ", ".join(columns.doubled)
+        raise UnreadableFeed("format/duplicate_columns", f"The header has more than one column for: {names}.")
+    if columns.missing:
+        names = ", ".join(columns.missing)
+        raise UnreadableFeed("format/missing_columns", f"The header lacks: {names}. {_ACCEPTED}")
+    return Layout(WITH_HEADER, delimiter, columns, header.next_line)
+
+
+def _headerless(found: dict[str, list[_Record]], first_line: int) -> Layout:
+    """Most sampled rows must have the four columns, so that a broken first row does not fail the whole feed."""
+    fitting = {d: _fit(records) for d, records in found.items()}
+    best = max(fitting.values())
+    chosen = [d for d, fit in fitting.items() if fit == best]
+    if best[0] * 2 <= max((len(records) for records in found.values()), default=0):
+        raise UnreadableFeed("format/unknown_layout", f"The columns of this file are not known. {_ACCEPTED}")
+    if len(chosen) > 1:
+        raise UnreadableFeed("format/ambiguous_delimiter", "More than one delimiter gives four columns; add a header.")
+    columns = Columns(len(COMMISSIONED), {name: i for i, name in enumerate(COMMISSIONED)})
+    return Layout(HEADERLESS, chosen[0], columns, first_line)
+
+
+def _fit(records: list[_Record]) -> tuple[int, int]:
+    """How many rows have four columns (empty ones behind them aside), and in how many the second is a number."""
+    four = [r.cells for r in records if len(r.cells) >= 4 and not any(cell.strip() for cell in r.cells[4:])]
+    return len(four), sum(re.fullmatch(r"\s*[+-]?[0-9.]+\s*", cells[1]) is not None for cells in four)
