@@ -22,6 +22,7 @@ INSTALL_HINT = (
 )
 # Debian keeps servers where an ordinary user's PATH does not look.
 _MORE_DIRECTORIES = ("/usr/sbin", "/usr/local/sbin", "/usr/libexec", "/usr/local/libexec")
+_SOCKET_PATH_BYTES = 107
 _ADMIN = "sellersync_admin"
 _START_SECONDS = 60.0
 _INSTALL_SECONDS = 600.0
@@ -97,8 +98,6 @@ class MariaDb:
         if not self._data.exists():
             progress.say("mariadb", f"creating a private data directory in {self._directory}")
             self._create_data()
-        # A socket's path has at most 107 characters, which a deep working directory exceeds.
-        self._socket_directory = tempfile.mkdtemp(prefix="sellersync-db-")
         port = free_port()
         child = self.child = Child(
             "mariadb",
@@ -107,7 +106,7 @@ class MariaDb:
                 "--no-defaults",
                 *self._as_user(),
                 f"--datadir={self._data}",
-                f"--socket={self._socket_directory}/s",
+                f"--socket={self._socket()}",
                 f"--pid-file={self._directory}/pid",
                 f"--tmpdir={self._directory}",
                 f"--bind-address={LOOPBACK}",
@@ -135,6 +134,7 @@ class MariaDb:
             self.child.stop()
         if self._socket_directory is not None:
             shutil.rmtree(self._socket_directory, ignore_errors=True)
+            self._socket_directory = None
 
     @property
     def _data(self) -> Path:
@@ -143,6 +143,15 @@ class MariaDb:
     @property
     def _password_file(self) -> Path:
         return self._directory / "admin-password"
+
+    def _socket(self) -> str:
+        """In the directory, unless that is deeper than a socket's path may be long (107 characters)."""
+        path = str(self._directory / "socket")
+        if len(os.fsencode(path)) <= _SOCKET_PATH_BYTES:
+            return path
+        if self._socket_directory is None:
+            self._socket_directory = tempfile.mkdtemp(prefix="sellersync-db-")
+        return f"{self._socket_directory}/socket"
 
     @staticmethod
     def _as_user() -> list[str]:
