@@ -1,0 +1,58 @@
+"""What can be set for the aggregator; read by main (and migrate) only."""
+
+from typing import Literal
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from shared.runtime.settings import WorkDirSettings, WorkerSettings
+
+GIBIBYTE = 1024**3
+
+
+class Settings(WorkerSettings, WorkDirSettings):
+    """Environment variables are the field names in capitals. The defaults suit two cores and 2 GiB of memory."""
+
+    database_url: str
+    """mysql://user:password@host:port/database, user and password percent-encoded; `?tls_ca=<path>` requires TLS."""
+    database_connections: int = Field(default=8, ge=4, le=200)
+    database_connect_seconds: float = Field(default=5.0, gt=0)
+    database_acquire_seconds: float = Field(default=15.0, gt=0)
+    database_statement_seconds: float = Field(default=300.0, gt=0)
+    """Also the longest step of a commit: a feed's whole contribution joins the totals in one statement."""
+    database_lock_wait_seconds: int = Field(default=5, ge=1)
+
+    uploads_bucket: str
+    error_bucket: str
+    feed_uploads_queue_url: str
+    feed_uploads_dlq_url: str | None = None
+    feed_events_topic_arn: str
+
+    max_feed_bytes: int = Field(default=5 * GIBIBYTE, ge=1)
+    """A larger object is FATAL format/too_large. Disk in use is at most this, decompressed, per message in work."""
+    lease_seconds: float = Field(default=60.0, ge=1)
+    """How long a feed stays with a worker that fell silent; renewed every third of it."""
+    contribution_batch: int = Field(default=2_000, ge=1, le=10_000)
+    """Groups in one INSERT; 2,000 of the widest stay below MariaDB's max_allowed_packet of 16 MiB."""
+
+    reader_memory_mb: int = Field(default=512, ge=64)
+    """What the one reading engine may hold, shared by the feeds in work; it spills to disk beyond."""
+    reader_threads: int = Field(default=2, ge=1)
+
+    relay_poll_seconds: float = Field(default=2.0, gt=0)
+    """How often the outbox is looked at when nothing woke the relay: events of workers that died are found so."""
+    relay_retry_max_seconds: float = Field(default=30.0, gt=0)
+    publish_timeout_seconds: float = Field(default=10.0, gt=0)
+    outbox_keep_seconds: float = Field(default=7 * 86_400.0, gt=0)
+    """Published events are deleted after this."""
+
+
+class MigrationSettings(BaseSettings):
+    model_config = SettingsConfigDict(env_ignore_empty=True, extra="ignore", frozen=True)
+
+    database_url: str
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    log_format: Literal["json", "console"] = "json"
+    migration_wait_seconds: int = Field(default=60, ge=0)
+    """For the server to answer, and for another migration to end."""
+    migration_statement_seconds: int = Field(default=3_600, ge=1)
