@@ -94,7 +94,7 @@ class ErrorBucket(Protocol):
 
 
 class Feeds(Protocol):
-    """The store of feeds and what they add. Every method may raise Outage."""
+    """The record of feeds, and who works on which. Every method may raise Outage."""
 
     async def claim(self, feed: FeedIdentity, owner: str) -> Claimed | ClaimRefusal:
         """Record the feed if it is new, and take its lease if nobody has it."""
@@ -113,13 +113,17 @@ class Feeds(Protocol):
         ...
 
     async def refuse_same_content(self, claim: Claimed, sha256: str) -> None:
-        """Raises SameContent if these bytes count already. Only `commit` decides races."""
+        """Raises SameContent if these bytes count already. Only Ledger.commit decides races."""
         ...
+
+
+class Ledger(Protocol):
+    """Where a feed's end is stored, once."""
 
     async def commit(self, claim: Claimed, conclusion: Conclusion, contributions: ContributionBatches | None) -> None:
         """Store everything about the feed's end, its event included, in one transaction, or nothing at all.
 
-        Raises LeaseLost, SameContent, or BooksDoNotClose.
+        Raises LeaseLost, SameContent, BooksDoNotClose, or Outage; after an Outage it may be stored or not.
         """
         ...
 
@@ -143,6 +147,14 @@ Publish = Callable[[Sequence[OutboxEvent]], Awaitable[frozenset[int]]]
 
 
 @dataclass(frozen=True, slots=True)
+class Relayed:
+    """How many events were taken by the topic, and how many it refused."""
+
+    published: int
+    refused: int
+
+
+@dataclass(frozen=True, slots=True)
 class Backlog:
     """How far announcing lags behind: events waiting, and the oldest one's age in seconds."""
 
@@ -153,10 +165,10 @@ class Backlog:
 class Outbox(Protocol):
     """Events that were committed with their feeds. Every method may raise Outage."""
 
-    async def publish_next(self, publish: Publish, limit: int) -> int:
+    async def publish_next(self, publish: Publish, limit: int) -> Relayed:
         """Hand the oldest waiting event of up to `limit` feeds to `publish`, and mark what it took, in one transaction.
 
-        Returns how many were marked. Several relays may call this at once: none sees what another has in hand.
+        Several relays may call this at once: none sees what another has in hand.
         """
         ...
 

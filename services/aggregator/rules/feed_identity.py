@@ -67,7 +67,10 @@ class ObjectFacts:
 
 @dataclass(frozen=True, slots=True)
 class FeedIdentity:
-    """A feed as it will be recorded. `objection` is what makes it FATAL before its bytes are looked at."""
+    """A feed as it will be recorded. `received_at` is when its object was stored, where that is known.
+
+    `objection` is what makes it FATAL before its bytes are looked at.
+    """
 
     feed_id: UUID
     seller_id: str
@@ -76,6 +79,7 @@ class FeedIdentity:
     correlation_id: str
     ref: ObjectRef
     size_bytes: int | None
+    received_at: datetime | None
     objection: FeedError | None = None
 
 
@@ -128,6 +132,7 @@ def identify(ref: ObjectRef, facts: ObjectFacts | None, default_seller_id: str) 
             correlation_id=offered if _CORRELATION_ID.match(offered) else str(feed_id),
             ref=ref,
             size_bytes=facts.size_bytes if facts else None,
+            received_at=facts.last_modified if facts else None,
             objection=objection,
         )
         for feed_id in (minted, dropped_feed_id(ref))

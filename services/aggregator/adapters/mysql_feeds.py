@@ -1,0 +1,150 @@
+"""The record of feeds in MySQL: claims with a lease and a fence. The database's clock decides, not a worker's."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from uuid import UUID
+
+from services.aggregator.errors import LeaseLost, Outage, SameContent
+from services.aggregator.rules.feed_identity import FeedIdentity, ObjectRef
+from services.aggregator.rules.feed_lease import Claimed, ClaimRefusal, FeedRow, refusal
+from shared.runtime.mysql import OUTAGES, MySqlPool, MySqlSession, Row, retry_contention
+from shared.schemas.events import Phase
+from shared.schemas.feeds import ProcessingStatus
+
+_SEEN = """
+SELECT bucket, object_key, object_version, object_etag, processing_status, lease_expires_at, fence, attempts,
+       UTC_TIMESTAMP(6) AS now
+FROM feeds WHERE feed_id = %s"""
+
+_RECORD = """
+INSERT INTO feeds (feed_id, seller_id, feed_type, file_name, bucket, object_key, object_version, object_etag,
+                   size_bytes, correlation_id, processing_status, received_at, updated_at)
+VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, 'IN_QUEUE', COALESCE(%s, UTC_TIMESTAMP(6)), UTC_TIMESTAMP(6))
+ON DUPLICATE KEY UPDATE feed_id = feed_id"""
+
+_TAKE = """
+UPDATE feeds SET processing_status = 'IN_PROGRESS', phase = %s, fence = fence + 1, attempts = attempts + 1,
+    lease_owner = %s, lease_expires_at = TIMESTAMPADD(MICROSECOND, %s, UTC_TIMESTAMP(6)),
+    started_at = UTC_TIMESTAMP(6), updated_at = UTC_TIMESTAMP(6)
+WHERE feed_id = %s"""
+
+_RENEW = """
+UPDATE feeds SET lease_expires_at = TIMESTAMPADD(MICROSECOND, %s, UTC_TIMESTAMP(6)), updated_at = UTC_TIMESTAMP(6)
+WHERE feed_id = %s AND fence = %s AND processing_status = 'IN_PROGRESS'"""
+
+_RELEASE = """
+UPDATE feeds SET processing_status = 'IN_QUEUE', phase = NULL, lease_owner = NULL, lease_expires_at = NULL,
+    updated_at = UTC_TIMESTAMP(6)
+WHERE feed_id = %s AND fence = %s AND processing_status = 'IN_PROGRESS'"""
+
+_SAME_CONTENT = """
+SELECT feed_id, rows_received FROM feeds
+WHERE seller_id = %s AND feed_type = %s AND counted_sha256 = %s AND feed_id <> %s"""
+
+
+@contextmanager
+def store_outages() -> Iterator[None]:
+    """Turns what the pool raises when the server is at fault into an Outage."""
+    try:
+        yield
+    except OUTAGES as error:
+        raise Outage(f"the database does not answer: {error!r}") from error
+
+
+def utc(moment: datetime) -> datetime:
+    """MySQL's DATETIME has no zone; ours are UTC."""
+    return moment.replace(tzinfo=UTC)
+
+
+class MySqlFeeds:
+    """Implements ports.Feeds."""
+
+    def __init__(self, pool: MySqlPool, lease_seconds: float) -> None:
+        self._pool = pool
+        self._lease_microseconds = int(lease_seconds * 1_000_000)
+
+    async def claim(self, feed: FeedIdentity, owner: str) -> Claimed | ClaimRefusal:
+        with store_outages():
+            # Without a lock at first: a repeated message must not wait for the commit of the worker that has the feed.
+            async with self._pool.session() as session:
+                seen = await session.row(_SEEN, (str(feed.feed_id),))
+            if seen and (refused := refusal(feed, _feed_row(seen))):
+                return refused
+            return await retry_contention(lambda: self._take(feed, owner))
+
+    async def _take(self, feed: FeedIdentity, owner: str) -> Claimed | ClaimRefusal:
+        async with self._pool.transaction() as session:
+            await session.change(_RECORD, _columns(feed))
+            seen = await session.row(f"{_SEEN} FOR UPDATE", (str(feed.feed_id),))
+            if seen is None:
+                raise LeaseLost(f"feed {feed.feed_id} vanished")
+            if refused := refusal(feed, _feed_row(seen)):
+                return refused
+            await session.change(_TAKE, (Phase.READ.value, owner, self._lease_microseconds, str(feed.feed_id)))
+        return Claimed(
+            feed=feed,
+            fence=seen["fence"] + 1,
+            attempt=seen["attempts"] + 1,
+            owner=owner,
+            started_at=utc(seen["now"]),
+        )
+
+    async def renew(self, claim: Claimed) -> None:
+        with store_outages():
+            async with self._pool.session() as session:
+                changed = await session.change(_RENEW, (self._lease_microseconds, str(claim.feed.feed_id), claim.fence))
+        if not changed:
+            raise LeaseLost
+
+    async def release(self, claim: Claimed) -> None:
+        with store_outages():
+            async with self._pool.session() as session:
+                await session.change(_RELEASE, (str(claim.feed.feed_id), claim.fence))
+
+    async def find_known(self, feeds: Sequence[FeedIdentity]) -> UUID | None:
+        with store_outages():
+            async with self._pool.session() as session:
+                for feed in feeds:
+                    seen = await session.row(_SEEN, (str(feed.feed_id),))
+                    if seen and feed.ref.is_same_as(_feed_row(seen).ref):
+                        return feed.feed_id
+        return None
+
+    async def refuse_same_content(self, claim: Claimed, sha256: str) -> None:
+        with store_outages():
+            async with self._pool.session() as session:
+                if same := await find_same_content(session, claim, sha256):
+                    raise same
+
+
+async def find_same_content(session: MySqlSession, claim: Claimed, sha256: str) -> SameContent | None:
+    """The feed that counts with these bytes, as the exception that says so."""
+    feed = claim.feed
+    row = await session.row(_SAME_CONTENT, (feed.seller_id, feed.feed_type.value, sha256, str(feed.feed_id)))
+    return SameContent(UUID(row["feed_id"]), row["rows_received"]) if row else None
+
+
+def _columns(feed: FeedIdentity) -> tuple[object, ...]:
+    return (
+        str(feed.feed_id),
+        feed.seller_id,
+        feed.feed_type.value,
+        feed.file_name,
+        feed.ref.bucket,
+        feed.ref.key,
+        feed.ref.version_id,
+        feed.ref.etag,
+        feed.size_bytes,
+        feed.correlation_id,
+        feed.received_at.astimezone(UTC).replace(tzinfo=None) if feed.received_at else None,
+    )
+
+
+def _feed_row(row: Row) -> FeedRow:
+    return FeedRow(
+        ref=ObjectRef(row["bucket"], row["object_key"], row["object_version"], row["object_etag"]),
+        status=ProcessingStatus(row["processing_status"]),
+        lease_expires_at=row["lease_expires_at"],
+        now=row["now"],
+    )
