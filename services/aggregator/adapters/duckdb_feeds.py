@@ -58,14 +58,13 @@ class DuckDbFeedReader:
         )
 
     def read(self, path: Path, *, seller_id: str, object_day: date) -> "DuckDbReadFeed":
-        """See FeedReader. The file must stay where it is until the feed is closed."""
+        """See FeedReader. The file is not needed any more once this has returned."""
         layout = _recognise(path)
         framed = frame(path, self._work_dir / f"{uuid.uuid4().hex}.lines", layout.delimiter)
         try:
             return DuckDbReadFeed(self._engine.cursor(), framed, layout, seller_id, object_day)
-        except BaseException:
+        finally:
             framed.discard()
-            raise
 
     def close(self) -> None:
         """Ends the engine; feeds still open can no longer be read."""
@@ -104,15 +103,16 @@ class DuckDbReadFeed:
     ) -> None:
         self._connection = connection
         self._lock = threading.Lock()
-        self._framed = framed
         self._closed = False
         self.layout = layout.name
-        self._width = layout.columns.width
         try:
-            self._parse(layout, seller_id, object_day)
+            self._parse(framed, layout, seller_id, object_day)
             self._find_repeats("transaction_id" in layout.columns.position)
             self._aggregate()
             self.counts, row_totals = self._count()
+            self._has_row_issues = bool(row_totals)
+            if not self._has_row_issues:
+                self._fetch("DROP TABLE lines")
         except BaseException:
             self.close()
             raise
@@ -122,18 +122,14 @@ class DuckDbReadFeed:
 
     def first_issues(self, limit: int) -> list[Issue]:
         """See ReadFeed."""
-        rows = (
-            self._fetch(
-                f"""WITH wanted AS MATERIALIZED (
-                  SELECT line, mask, repeats.same FROM rows LEFT JOIN repeats USING (line)
-                  WHERE mask <> 0 OR repeats.line IS NOT NULL ORDER BY line LIMIT $limit)
-                SELECT line, mask, same, left(l, {_RAW_CHARACTERS * 4}) FROM wanted JOIN
-                  (SELECT * FROM {lines_sql(self._framed)} LIMIT (SELECT max(line) FROM wanted)) ON n = line
+        if not self._has_row_issues:
+            return self._feed_issues[:limit]
+        rows = self._fetch(
+            f"""SELECT line, mask, same, left(l, {_RAW_CHARACTERS * 2})
+                FROM (SELECT line, mask, same FROM rows LEFT JOIN repeats USING (line)
+                      WHERE mask <> 0 OR repeats.line IS NOT NULL ORDER BY line LIMIT $limit) JOIN lines ON n = line
                 ORDER BY line""",
-                {"limit": limit},
-            )
-            if self._issue_rows
-            else []
+            {"limit": limit},
         )
         issues = list(self._feed_issues)
         for line, mask, same, raw in rows:
@@ -158,21 +154,25 @@ class DuckDbReadFeed:
                 return
             self._closed = True
             self._connection.close()
-            self._framed.discard()
 
     def _fetch(self, sql: str, parameters: dict[str, Any] | None = None) -> list[tuple[Any, ...]]:
         with self._lock:
             return self._connection.execute(sql, parameters or {}).fetchall()
 
-    def _parse(self, layout: Layout, seller_id: str, object_day: date) -> None:
-        sql = rows_sql(self._framed, layout, object_day=object_day.isoformat())
+    def _parse(self, framed: FramedText, layout: Layout, seller_id: str, object_day: date) -> None:
+        [(lines,)] = self._fetch(f"CREATE TEMP TABLE lines AS {lines_sql(framed)}")
+        if lines != framed.lines:
+            raise RuntimeError(f"{framed.lines} lines were framed, but {lines} scanned: no line number is safe")
+        position = layout.columns.position
+        parameters = {
+            "seller_id": (seller_id, "seller_id" in position),
+            "object_day": (object_day, "occurred_at" not in position),
+            "last_date": (_year_after(object_day), "occurred_at" in position),
+        }
         self._fetch(
-            f"CREATE TEMP TABLE rows AS {sql}",
-            {"seller_id": seller_id, "width": layout.columns.width, "last_date": _year_after(object_day)},
+            f"CREATE TEMP TABLE rows AS {rows_sql(framed, layout)}",
+            {name: value for name, (value, used) in parameters.items() if used},
         )
-        [(lines,)] = self._fetch("SELECT count(*) FROM rows")
-        if lines != self._framed.lines:
-            raise RuntimeError(f"{self._framed.lines} lines were framed, but {lines} scanned: no line number is safe")
 
     def _find_repeats(self, has_transactions: bool) -> None:
         """Lines that come after a line with their identity. Hashes narrow the search; the values decide."""
@@ -201,25 +201,20 @@ class DuckDbReadFeed:
 
     def _count(self) -> tuple[Counts, list[IssueTotal]]:
         """Each class is counted where it is, none by subtraction, so that a lost row breaks the books."""
-        masks = code_masks()
-        per_code = ", ".join(f"count(*) FILTER (mask & {bits} <> 0)" for bits in masks.values())
-        [(received, rejected, flagged, *of_codes)] = self._fetch(
-            f"SELECT count(mask), count(*) FILTER (mask & {ERROR_BITS} <> 0), count(*) FILTER (mask <> 0), "
-            f"{per_code} FROM rows"
+        of_masks = self._fetch("SELECT mask, count(*) FROM rows WHERE mask IS NOT NULL GROUP BY mask")
+        [(accepted, duplicates, conflicts)] = self._fetch(
+            """SELECT (SELECT CAST(coalesce(sum(transactions), 0) AS BIGINT) FROM contributions),
+                      count(*) FILTER (same), count(*) FILTER (NOT same) FROM repeats"""
         )
-        [(duplicates, conflicts)] = self._fetch(
-            "SELECT count(*) FILTER (same), count(*) FILTER (NOT same) FROM repeats"
-        )
-        [(accepted,)] = self._fetch("SELECT CAST(coalesce(sum(transactions), 0) AS BIGINT) FROM contributions")
         counts = Counts(
-            rows_received=received,
+            rows_received=sum(rows for _, rows in of_masks),
             rows_accepted=accepted,
-            rows_rejected=rejected + conflicts,
+            rows_rejected=sum(rows for mask, rows in of_masks if mask & ERROR_BITS) + conflicts,
             rows_duplicate=duplicates,
         )
-        found = [*zip(masks, of_codes, strict=True), (DUPLICATE.code, duplicates), (CONFLICT.code, conflicts)]
-        self._issue_rows = flagged + duplicates + conflicts
-        return counts, [total_of(code, rows) for code, rows in found if rows]
+        found = {code: sum(rows for m, rows in of_masks if m & bits) for code, bits in code_masks().items()}
+        found |= {DUPLICATE.code: duplicates, CONFLICT.code: conflicts}
+        return counts, [total_of(code, rows) for code, rows in found.items() if rows]
 
 
 _VALUES = ("product_id", "product_name", "category", "currency", "sale_date", "quantity", "amount", "revenue")

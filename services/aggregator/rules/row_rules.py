@@ -4,15 +4,17 @@
 
 - `quantity_text`, `amount_text` …: the trimmed cell, '' where it is blank or the feed has no such column
 - `quantity`, `amount`, `revenue`, `sale_date`: the parsed value, NULL where it cannot be read;
-  amount and revenue after derivation. `amount_plain`, `revenue_plain`: the number with `.` as its only sign
+  amount and revenue after derivation, `amount_given` and `revenue_given` before. `amount_plain`: the number with
+  `.` as its only sign, NULL unless it has one reading; `amount_is_exact`: it has at most four decimals
 - `product_name`, `product_id`, `category`, `line_id`, `transaction_id`: the normalised text
 - `fault`, `cells`, `surplus`: the framing's verdict, the number of cells, what stands beyond the last column
 - `has_control`: the line holds a control character somewhere
-- $seller_id, $width, $last_date: of this reading
+- `width`: the number of columns; `has_names`: one is for product names; $seller_id, $last_date: of this reading
 """
 
 from dataclasses import dataclass
 
+from services.aggregator.rules.columns import Columns
 from services.aggregator.rules.currencies import ISO_4217
 from shared.schemas.issues import Issue, IssueTotal, Severity
 
@@ -52,7 +54,6 @@ def _warning(code: str, field: str | None, when: str, message: str, because: str
 def _money_rules(field: str) -> tuple[RowRule, ...]:
     text, plain = f"{field}_text", f"{field}_plain"
     ambiguous = f"regexp_full_match({text}, '[+-]?[0-9]{{1,3}},[0-9]{{3}}')"
-    exact = f"regexp_full_match({plain}, '[+-]?[0-9]*(\\.[0-9]{{0,4}}0*)?')"
     return (
         _error(
             "validation/ambiguous_number",
@@ -71,14 +72,14 @@ def _money_rules(field: str) -> tuple[RowRule, ...]:
         _error(
             "validation/too_many_decimals",
             field,
-            f"{plain} IS NOT NULL AND NOT {exact}",
+            f"NOT {field}_is_exact",
             f"The {field} has more than four decimals.",
             "Money is kept exactly to four decimals; rounding somebody's money unasked is not ours to do.",
         ),
         _error(
             "validation/out_of_range",
             field,
-            f"{plain} IS NOT NULL AND {exact} AND {field}_given IS NULL",
+            f"{field}_is_exact AND {field}_given IS NULL",
             f"The {field} is too large: it must stay below 100,000,000,000,000.",
             "Sums must stay exact, and a larger figure is a mistake.",
         ),
@@ -142,7 +143,7 @@ RULES: tuple[RowRule, ...] = (
     _error(
         "format/too_few_columns",
         None,
-        "fault IS NULL AND cells < $width",
+        "fault IS NULL AND cells < width",
         "This row has fewer columns than the feed.",
         "Which value is absent is unknown.",
         structural=True,
@@ -225,7 +226,7 @@ RULES: tuple[RowRule, ...] = (
     _error(
         "validation/missing_value",
         "occurred_at",
-        "has_dates AND occurred_at_text = ''",
+        "occurred_at_text = ''",
         "The date is missing.",
         "The feed has a date column, so a blank date is a gap and not a choice.",
     ),
@@ -246,7 +247,7 @@ RULES: tuple[RowRule, ...] = (
     _error(
         "validation/date_out_of_range",
         "occurred_at",
-        "has_dates AND (sale_date < DATE '1970-01-01' OR sale_date > $last_date)",
+        "(sale_date < DATE '1970-01-01' OR sale_date > $last_date)",
         "The date lies before 1970 or more than a year ahead.",
         "Such a date is a typing error or an unset clock.",
     ),
@@ -307,14 +308,16 @@ def ignored_columns(names: tuple[str, ...]) -> Issue:
     return Issue(code="format/ignored_columns", severity=Severity.INFO, message=message)
 
 
-def sql_mask(rules_wanted: str) -> str:
-    """The sum of the bits of the rules of one kind (`structural`, `error`, `warning`) that a row breaks."""
-    terms = [
-        f"CASE WHEN {rule.when} THEN {1 << bit} ELSE 0 END"
+_OPTIONAL = frozenset(("product_id", "category", "currency", "occurred_at", "seller_id", "transaction_id", "line_id"))
+
+
+def rules_for(kind: str, columns: Columns) -> list[tuple[int, RowRule]]:
+    """The rules of one kind (`structural`, `error`, `warning`) that a feed with these columns can break, with bits."""
+    return [
+        (bit, rule)
         for bit, rule in enumerate(RULES)
-        if _kind(rule) == rules_wanted
+        if _kind(rule) == kind and (rule.field not in _OPTIONAL or rule.field in columns.position)
     ]
-    return "CAST(" + "\n + ".join(terms) + " AS BIGINT)"
 
 
 def _kind(rule: RowRule) -> str:
