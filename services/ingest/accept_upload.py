@@ -20,6 +20,7 @@ from services.ingest.errors import ReceiptNotWritten, StoreUnavailable, TooLarge
 from services.ingest.incoming_file import IncomingFile, StoredFile
 from services.ingest.ports import ReceiptStore, UploadStore
 from services.ingest.rules.form_reader import MAX_FORM_OVERHEAD_BYTES, FormReader
+from services.ingest.rules.part_sizes import part_size
 from services.ingest.rules.upload_options import OfferedOptions
 from shared.runtime.retry_policy import Backoff
 from shared.schemas.feeds import Receipt, UploadAccepted
@@ -34,12 +35,13 @@ ABANDON_SECONDS = 15.0
 
 @dataclass(frozen=True, slots=True)
 class UploadRules:
-    """What an operator decides. `receipt_attempts` counts the first try."""
+    """What an operator decides, and what S3 asks for. `receipt_attempts` counts the first try."""
 
     max_upload_bytes: int
     default_seller_id: str
     public_base_url: str = ""
     receipt_attempts: int = 3
+    part_size: Callable[[int], int] = part_size
 
 
 class AcceptUpload:
@@ -75,7 +77,14 @@ class AcceptUpload:
         """Raises services.ingest.errors.UploadRefused, by reason, and whatever `body` raises."""
         feed_id: UUID = uuids.uuid7()
         options = OfferedOptions(headers, self._rules.default_seller_id)
-        incoming = IncomingFile(self._uploads, options, self._rules.max_upload_bytes, feed_id, correlation_id)
+        incoming = IncomingFile(
+            self._uploads,
+            options,
+            feed_id,
+            correlation_id,
+            max_bytes=self._rules.max_upload_bytes,
+            part_size=self._rules.part_size,
+        )
         try:
             stored = await self._receive(FormReader(boundary), body, incoming)
         except BaseException:

@@ -5,6 +5,7 @@ it does not                     ─► multipart upload, part by part, with the 
 """
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from io import BytesIO
 from uuid import UUID
@@ -14,7 +15,6 @@ from services.ingest.ports import OpenUpload, UploadStore
 from services.ingest.rules.file_names import object_key, shown_name
 from services.ingest.rules.form_reader import FILE_FIELD, Field, FileBytes, FileEnded, FileStarted, FormEvent
 from services.ingest.rules.object_metadata import object_metadata
-from services.ingest.rules.part_sizes import part_size
 from services.ingest.rules.upload_options import OfferedOptions, UploadOptions
 
 
@@ -33,11 +33,19 @@ class IncomingFile:
     """The state of one upload while its body arrives: fields so far, one part's buffer, hash, length."""
 
     def __init__(
-        self, uploads: UploadStore, offered: OfferedOptions, max_bytes: int, feed_id: UUID, correlation_id: str
+        self,
+        uploads: UploadStore,
+        offered: OfferedOptions,
+        feed_id: UUID,
+        correlation_id: str,
+        *,
+        max_bytes: int,
+        part_size: Callable[[int], int],
     ) -> None:
         self._uploads = uploads
         self._offered = offered
         self._max_bytes = max_bytes
+        self._part_size = part_size
         self._feed_id = feed_id
         self._correlation_id = correlation_id
         self._name = ""  # a shown name is never empty
@@ -98,7 +106,7 @@ class IncomingFile:
         self._hash.update(data)
         self._buffer.write(data)
         # Only when there is more than one part can hold: a file of exactly one part is still a single put.
-        if self._buffer.tell() > part_size(self._part):
+        if self._buffer.tell() > self._part_size(self._part):
             if not self._open:
                 metadata = self._place(self._offered.decided())
                 self._open = await self._uploads.open(self._key, metadata)
