@@ -6,7 +6,6 @@
 FROM python:3.11-slim-bookworm AS base
 
 FROM base AS builder
-ARG SERVICE
 ENV UV_PROJECT_ENVIRONMENT=/opt/venv \
     UV_PYTHON_DOWNLOADS=never \
     UV_LINK_MODE=copy \
@@ -16,6 +15,7 @@ RUN --mount=type=cache,target=/root/.cache/pip \
 WORKDIR /app
 # The lock before the source: as long as it stands, the dependencies' layer is reused.
 COPY pyproject.toml uv.lock ./
+ARG SERVICE
 RUN --mount=type=cache,target=/root/.cache/uv \
     uv sync --frozen --no-dev --python "$(command -v python)" --extra "${SERVICE:?say which with --build-arg SERVICE=...}"
 COPY shared/ shared/
@@ -25,7 +25,6 @@ COPY services/${SERVICE}/ services/${SERVICE}/
 RUN python -m compileall -q -j 0 --invalidation-mode unchecked-hash shared services
 
 FROM base AS app
-ARG SERVICE
 # A service installs nothing while it runs, so the base image's installers go too.
 RUN find / -xdev -path '*-packages/*' -prune \
       \( -name 'pip' -o -name 'pip-*' -o -name 'setuptools' -o -name 'setuptools-*' -o -name 'wheel' -o -name 'wheel-*' \) \
@@ -40,6 +39,7 @@ COPY deploy/healthcheck.py ./
 COPY --from=builder /opt/venv /opt/venv
 COPY --from=builder /app/shared shared
 COPY --from=builder /app/services services
+ARG SERVICE
 ENV PATH=/opt/venv/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \
