@@ -20,12 +20,16 @@ def execute(url: DatabaseUrl, statement: str) -> list[tuple[object, ...]]:
         connection.close()
 
 
-@pytest.fixture(autouse=True)
-def _administrator(database_foundation: DatabaseFoundation) -> None:
+@pytest.fixture
+def administrator(database_foundation: DatabaseFoundation) -> None:
     if not database_foundation.may_administer:
         pytest.skip("DATABASE_URL's login may not create databases and users")
 
 
+as_administrator = pytest.mark.usefixtures("administrator")
+
+
+@as_administrator
 def test_one_user_makes_and_fills_tables_and_the_other_only_reads(database: DatabaseAccess) -> None:
     execute(database.read_write, "CREATE TABLE readable (n INT PRIMARY KEY)")
     execute(database.read_write, "INSERT INTO readable VALUES (7)")
@@ -36,6 +40,7 @@ def test_one_user_makes_and_fills_tables_and_the_other_only_reads(database: Data
             execute(database.read_only, forbidden)
 
 
+@as_administrator
 def test_neither_user_reaches_another_database(
     database: DatabaseAccess, database_foundation: DatabaseFoundation
 ) -> None:
@@ -51,6 +56,7 @@ def test_neither_user_reaches_another_database(
         server.drop(neighbour)
 
 
+@as_administrator
 def test_provisioning_again_keeps_the_data_and_replaces_the_passwords(database_foundation: DatabaseFoundation) -> None:
     server, name = database_foundation.server, "sellersync_again"
     try:
