@@ -5,7 +5,7 @@
 from services.aggregator.adapters.duckdb_line_framing import FAULT, JOIN, MAX_RECORD_BYTES, NEVER, NULL, FramedText
 from services.aggregator.rules.columns import ALIASES, Columns
 from services.aggregator.rules.layouts import Layout
-from services.aggregator.rules.row_rules import CONTROL, rules_for
+from services.aggregator.rules.row_rules import CONTROL, MAX_QUANTITY, rules_for
 
 _TEXTS = ("product_id", "product_name", "category", "transaction_id", "line_id")
 _BLANK = r" \t\n\v\f\r\x{a0}\x{1680}\x{2000}-\x{200a}\x{2028}\x{2029}\x{202f}\x{205f}\x{3000}\x{feff}"
@@ -117,7 +117,7 @@ def _parsed(position: dict[str, int]) -> str:
     name = f"CASE WHEN product_name_text = '' THEN {_text('product_id')} ELSE {_text('product_name')} END"
     parts.append(f"{name if 'product_id' in position else _text('product_name')} AS product_name")
     parts.append("upper(currency_text) AS currency")
-    parts.append(r"regexp_full_match(quantity_text, '[+-]?[0-9]+(\.0+)?') AS quantity_is_written")
+    parts.append(r"regexp_full_match(quantity_text, '[+-]?[0-9]+(\.(0{1,2}|0{4,}))?') AS quantity_is_written")
     for money in ("amount", "revenue"):
         plain = _plain(f"{money}_text") if money in position else "CAST(NULL AS VARCHAR)"
         parts.append(f"{plain} AS {money}_plain")
@@ -127,7 +127,7 @@ def _parsed(position: dict[str, int]) -> str:
 
 def _numbers() -> str:
     quantity = "CAST(TRY_CAST(quantity_text AS DECIMAL(18,0)) AS BIGINT)"
-    parts = [f"CASE WHEN quantity_is_written THEN {quantity} END AS quantity"]
+    parts = [f"CASE WHEN quantity_is_written AND abs({quantity}) <= {MAX_QUANTITY} THEN {quantity} END AS quantity"]
     for money in ("amount", "revenue"):
         parts.append(f"TRY_CAST({money}_plain AS DECIMAL(18,4)) AS {money}_given")
         parts.append(rf"regexp_full_match({money}_plain, '[+-]?[0-9]*(\.[0-9]{{0,4}}0*)?') AS {money}_is_exact")
@@ -158,11 +158,12 @@ def _day() -> str:
 
 def _derived() -> str:
     """amount = revenue ÷ quantity, half even, in whole ten-thousandths: DuckDB would divide decimals as doubles."""
-    r, q = "abs(CAST(revenue_given * 10000 AS BIGINT))", "abs(quantity)"
+    r, q = "abs(CAST(CAST(revenue_given AS DECIMAL(28,4)) * 10000 AS BIGINT))", "abs(quantity)"
     odd, twice = f"({r} // {q}) % 2", f"2 * ({r} % {q})"
     quotient = f"({r} // {q} + CASE WHEN {twice} > {q} OR ({twice} = {q} AND {odd} = 1) THEN 1 ELSE 0 END)"
     exact = f"CAST(CAST({quotient} AS DECIMAL(19,0)) * CAST(0.0001 AS DECIMAL(5,4)) AS DECIMAL(18,4))"
-    product = "CAST(quantity AS DECIMAL(18,0)) * amount_given"
+    # Wider than 18 digits on one side, or DuckDB multiplies in 64 bits and fails.
+    product = "quantity * CAST(amount_given AS DECIMAL(28,4))"
     return f"""
         CASE WHEN amount_text <> '' THEN amount_given WHEN quantity = 0 THEN CAST(0 AS DECIMAL(18,4))
              WHEN revenue_given IS NOT NULL AND quantity IS NOT NULL THEN {exact} END AS amount,

@@ -1,0 +1,27 @@
+"""One engine for all tests of the feed reader, as a process has one for all feeds."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from services.aggregator.adapters.duckdb_feeds import DuckDbFeedReader
+from tests.unit.aggregator.feed_readings import Read, Reading, read_path
+
+
+@pytest.fixture(scope="session")
+def feed_reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DuckDbFeedReader]:
+    with DuckDbFeedReader(tmp_path_factory.mktemp("engine"), memory_limit_mb=400, threads=2) as reader:
+        yield reader
+
+
+@pytest.fixture
+def read(feed_reader: DuckDbFeedReader, tmp_path: Path) -> Read:
+    """Reads text or bytes as a feed of `seller-1` whose object was made on 2026-03-04."""
+
+    def read_text(text: str | bytes) -> Reading:
+        path = tmp_path / "feed.csv"
+        path.write_bytes(text.encode() if isinstance(text, str) else text)
+        return read_path(feed_reader, path)
+
+    return read_text

@@ -1,0 +1,53 @@
+"""Reads feeds given as text or bytes and shows all that a reading says, for the tests of the feed reader."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+from services.aggregator.adapters.duckdb_feeds import DuckDbFeedReader
+from services.aggregator.errors import UnreadableFeed
+from services.aggregator.ports import Contribution
+from shared.schemas.feeds import Counts
+from shared.schemas.issues import Issue
+
+SELLER, OBJECT_DAY = "seller-1", date(2026, 3, 4)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """All that one reading says, or the code with which the feed was refused."""
+
+    layout: str
+    counts: Counts
+    issues: list[Issue]
+    totals: dict[str, int]
+    contributions: list[Contribution]
+
+    @property
+    def codes(self) -> list[tuple[int | None, str]]:
+        """(line, code) of every issue."""
+        return [(issue.line, issue.code) for issue in self.issues]
+
+
+Read = Callable[[str | bytes], Reading]
+
+
+def read_path(reader: DuckDbFeedReader, path: Path, batch_size: int = 1_000) -> Reading:
+    feed = reader.read(path, seller_id=SELLER, object_day=OBJECT_DAY)
+    try:
+        contributions = [c for batch in feed.contributions(batch_size) for c in batch]
+        issues = feed.first_issues(100_000)
+        totals = {total.code: total.rows for total in feed.issue_totals}
+        return Reading(feed.layout, feed.counts, issues, totals, contributions)
+    finally:
+        feed.close()
+
+
+def refusal(read: Read, text: str | bytes) -> UnreadableFeed:
+    """The error with which `text` is refused."""
+    try:
+        reading = read(text)
+    except UnreadableFeed as error:
+        return error
+    raise AssertionError(f"was read: {reading}")
