@@ -10,7 +10,7 @@ from shared.runtime.settings import WorkDirSettings, WorkerSettings
 GIBIBYTE = 1024**3
 
 
-class Settings(WorkerSettings, WorkDirSettings):
+class AggregatorSettings(WorkerSettings, WorkDirSettings):
     """Environment variables are the field names in capitals. The defaults suit two cores and 2 GiB of memory."""
 
     database_url: str

@@ -46,7 +46,7 @@ def failed(error: FeedError, phase: Phase, sha256: str | None = None) -> Conclus
     return Conclusion(status=ProcessingStatus.FATAL, counts=Counts(), phase=phase, sha256=sha256, error=error)
 
 
-def duplicate(original: UUID, rows_received: int, sha256: str) -> Conclusion:
+def duplicate(original: UUID, rows_received: int, sha256: str | None) -> Conclusion:
     """DONE, and every row counts already."""
     counts = Counts(rows_received=rows_received, rows_duplicate=rows_received)
     return Conclusion(status=ProcessingStatus.DONE, counts=counts, sha256=sha256, duplicate_of=original)

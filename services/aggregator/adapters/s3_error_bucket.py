@@ -1,0 +1,73 @@
+"""The error bucket: the raw file of a FATAL feed, and every feed's report."""
+
+from typing import TYPE_CHECKING, Any
+
+from services.aggregator.adapters.s3_uploads import storage_outages
+from services.aggregator.errors import MissingObject
+from services.aggregator.rules.feed_identity import FeedIdentity
+from shared.schemas.reports import FeedReport
+
+if TYPE_CHECKING:
+    from types_aiobotocore_s3 import S3Client
+
+PART_BYTES = 256 * 1024 * 1024
+"""A larger object is copied in parts: S3 copies at most 5 GiB in one call, and each call has to end in time."""
+PARTS_LIMIT = 10_000
+_NAME_LENGTH = 200
+
+
+class S3ErrorBucket:
+    """Implements ports.ErrorBucket. Keys: `{seller_id}/{feed_id}/` and then `raw/<name>` or `report.json`."""
+
+    def __init__(self, s3: "S3Client", bucket: str, *, part_bytes: int = PART_BYTES) -> None:
+        self._s3 = s3
+        self._bucket = bucket
+        self._part_bytes = part_bytes
+
+    async def keep_raw(self, feed: FeedIdentity) -> str | None:
+        name = feed.ref.key.rstrip("/").rpartition("/")[2][-_NAME_LENGTH:] or "file"
+        key = f"{feed.seller_id}/{feed.feed_id}/raw/{name}"
+        source: dict[str, str] = {"Bucket": feed.ref.bucket, "Key": feed.ref.key}
+        if feed.ref.version_id:
+            source["VersionId"] = feed.ref.version_id
+        unchanged = {"CopySourceIfMatch": feed.ref.etag} if feed.ref.etag and not feed.ref.version_id else {}
+        try:
+            with storage_outages():
+                if (feed.size_bytes or 0) > self._part_bytes:
+                    await self._copy_in_parts(key, source, unchanged, feed.size_bytes or 0)
+                else:
+                    await self._s3.copy_object(Bucket=self._bucket, Key=key, CopySource=source, **unchanged)  # type: ignore[arg-type] # the stubs' CopySource is a TypedDict
+        except MissingObject:
+            return None
+        return f"s3://{self._bucket}/{key}"
+
+    async def _copy_in_parts(self, key: str, source: dict[str, str], unchanged: dict[str, Any], size: int) -> None:
+        part_bytes = max(self._part_bytes, -(-size // PARTS_LIMIT))
+        upload = await self._s3.create_multipart_upload(Bucket=self._bucket, Key=key)
+        target: dict[str, Any] = {"Bucket": self._bucket, "Key": key, "UploadId": upload["UploadId"]}
+        parts: list[Any] = []
+        try:
+            for number, start in enumerate(range(0, size, part_bytes), start=1):
+                copied = await self._s3.upload_part_copy(
+                    **target,
+                    **unchanged,
+                    CopySource=source,  # type: ignore[arg-type] # the stubs' CopySource is a TypedDict
+                    PartNumber=number,
+                    CopySourceRange=f"bytes={start}-{min(start + part_bytes, size) - 1}",
+                )
+                parts.append({"PartNumber": number, "ETag": copied["CopyPartResult"]["ETag"]})
+            await self._s3.complete_multipart_upload(**target, MultipartUpload={"Parts": parts})
+        except BaseException:
+            await self._s3.abort_multipart_upload(**target)
+            raise
+
+    async def keep_report(self, report: FeedReport) -> str:
+        key = f"{report.header.seller_id}/{report.header.feed_id}/report.json"
+        with storage_outages():
+            await self._s3.put_object(
+                Bucket=self._bucket,
+                Key=key,
+                Body=report.model_dump_json(indent=1).encode(),
+                ContentType="application/json",
+            )
+        return f"s3://{self._bucket}/{key}"

@@ -1,0 +1,102 @@
+"""The uploads bucket: what an object is, and its exact bytes on local disk."""
+
+import asyncio
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+import aiohttp
+from botocore.exceptions import BotoCoreError, ClientError
+
+from services.aggregator.errors import MissingObject, Outage
+from services.aggregator.rules.feed_identity import ObjectFacts, ObjectRef
+
+if TYPE_CHECKING:
+    from types_aiobotocore_s3 import S3Client
+
+CHUNK_BYTES = 1024 * 1024
+STALLED_AFTER_SECONDS = 60.0
+
+_GONE = frozenset({"404", "NoSuchKey", "NoSuchVersion", "NotFound", "412", "PreconditionFailed"})
+
+
+@contextmanager
+def storage_outages() -> Iterator[None]:
+    """Turns what S3 calls raise into MissingObject, where they say so, else into an Outage."""
+    try:
+        yield
+    except ClientError as error:
+        if error.response["Error"]["Code"] in _GONE:
+            raise MissingObject(str(error)) from error
+        raise Outage(f"the storage refuses: {error}") from error
+    except (BotoCoreError, aiohttp.ClientError, OSError, TimeoutError) as error:
+        raise Outage(f"the storage does not answer: {error!r}") from error
+
+
+def exactly(ref: ObjectRef) -> dict[str, Any]:
+    """Arguments that name this content: its version, or where the bucket keeps none, its eTag."""
+    named: dict[str, Any] = {"Bucket": ref.bucket, "Key": ref.key}
+    if ref.version_id:
+        return named | {"VersionId": ref.version_id}
+    return named | ({"IfMatch": ref.etag} if ref.etag else {})
+
+
+class S3Uploads:
+    """Implements ports.Uploads."""
+
+    def __init__(self, s3: "S3Client") -> None:
+        self._s3 = s3
+
+    async def describe(self, ref: ObjectRef) -> ObjectFacts:
+        try:
+            with storage_outages():
+                head = await self._s3.head_object(**exactly(ref))
+        except MissingObject:
+            # A HEAD cannot say whether the object or its bucket is missing; the latter is no fault of the feed's.
+            with storage_outages():
+                try:
+                    await self._s3.head_bucket(Bucket=ref.bucket)
+                except ClientError as error:
+                    raise Outage(f"the bucket {ref.bucket} cannot be used: {error}") from error
+            raise
+        version = head.get("VersionId")
+        return ObjectFacts(
+            ref=ObjectRef(
+                bucket=ref.bucket,
+                key=ref.key,
+                # "null" is what all unversioned contents of a key are called: it names none of them.
+                version_id=version if version != "null" else None,
+                etag=head["ETag"].strip('"'),
+            ),
+            size_bytes=head["ContentLength"],
+            last_modified=head["LastModified"],
+            metadata={name.lower(): value for name, value in head["Metadata"].items()},
+        )
+
+    async def download(self, facts: ObjectFacts, path: Path) -> str:
+        digest = hashlib.sha256()
+        written = 0
+
+        def keep(chunk: bytes, file: BinaryIO) -> None:
+            digest.update(chunk)
+            file.write(chunk)
+
+        with storage_outages():
+            answer = await self._s3.get_object(**exactly(facts.ref))
+            file = await asyncio.to_thread(path.open, "wb")
+            try:
+                async with answer["Body"] as body:
+                    while True:
+                        async with asyncio.timeout(STALLED_AFTER_SECONDS):
+                            chunk = await body.read(CHUNK_BYTES)
+                        if not chunk:
+                            break
+                        written += len(chunk)
+                        await asyncio.to_thread(keep, chunk, file)
+            finally:
+                await asyncio.to_thread(file.close)
+        if written != facts.size_bytes:
+            raise Outage(f"{facts.ref.uri} ended after {written} of {facts.size_bytes} bytes")
+        return digest.hexdigest()

@@ -1,0 +1,56 @@
+"""One message from the feed-uploads queue → the flow, once per object in it → done, retry, or reject."""
+
+import structlog
+from pydantic import ValidationError
+
+from services.aggregator.apply_feed import ApplyFeed
+from services.aggregator.errors import LeaseLost, Outage
+from services.aggregator.rules.feed_identity import ObjectRef
+from services.aggregator.rules.feed_lease import HeldElsewhere, wait_for_lease
+from shared.runtime.sqs_worker import Disposition, Done, QueueMessage, Reject, Retry
+from shared.schemas.s3_events import S3Notification, S3Record
+
+log = structlog.get_logger(__name__)
+
+
+class FeedUploads:
+    """A Handler. Any exception that leaves it makes the worker loop try the message again, with backoff (P4)."""
+
+    def __init__(self, apply: ApplyFeed) -> None:
+        self._apply = apply
+
+    async def __call__(self, message: QueueMessage) -> Disposition:
+        try:
+            notification = S3Notification.model_validate_json(message.body)
+        except ValidationError as error:
+            return Reject(f"not an S3 notification: {error.error_count()} faults, first {error.errors()[0]['msg']}")
+        if notification.is_test:
+            log.info("queue.test_event")
+        # Every object gets its turn before the message is judged: one that must wait holds up no other.
+        retries = [
+            retry
+            for record in notification.records
+            if record.is_object_created and (retry := await self._one(record, message.receive_count))
+        ]
+        if not retries:
+            return Done()
+        waits = [retry.after_seconds for retry in retries if retry.after_seconds is not None]
+        return Retry("; ".join(retry.reason for retry in retries), max(waits) if len(waits) == len(retries) else None)
+
+    async def _one(self, record: S3Record, receive_count: int) -> Retry | None:
+        try:
+            outcome = await self._apply(_ref(record), record.s3.object.size)
+        except (Outage, LeaseLost) as error:
+            return Retry(str(error))
+        if isinstance(outcome, HeldElsewhere):
+            reason = f"feed {outcome.feed_id} is with another worker"
+            return Retry(reason, wait_for_lease(outcome.seconds, receive_count))
+        return None
+
+
+def _ref(record: S3Record) -> ObjectRef:
+    item = record.s3.object
+    # "null" is what all unversioned contents of a key are called: it names none of them.
+    version = item.version_id if item.version_id != "null" else None
+    etag = item.etag.strip('"') if item.etag else None
+    return ObjectRef(record.s3.bucket.name, item.decoded_key, version, etag)
