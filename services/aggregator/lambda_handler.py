@@ -108,7 +108,7 @@ _host: LambdaHost | None = None
 
 def handler(event: Mapping[str, Any], context: LambdaContext) -> dict[str, list[dict[str, str]]]:
     """What Lambda calls. The first invocation of an environment opens the flow."""
-    global _host  # noqa: PLW0603 - Lambda calls a plain function; what outlives a call has no other place
+    global _host
     if _host is None:
         settings = AggregatorSettings()
         configure_logs("aggregator", settings.log_level, settings.log_format)
