@@ -1,5 +1,6 @@
 """`make run`: brings the whole product up on this machine, shows that it works, serves until told to stop."""
 
+import os
 import signal
 import sys
 import time
@@ -47,7 +48,8 @@ def _run(settings: LocalSettings) -> int:
     foundations = Foundations(
         FoundationsPlan(database_url=settings.database_url, emulator_port=settings.emulator_port), terminal
     )
-    stack = Stack(foundations, StackPlan(ports=settings.service_ports(), database=settings.database_name), terminal)
+    plan = StackPlan(ports=settings.service_ports(), database=settings.database_name, developer=os.environ)
+    stack = Stack(foundations, plan, terminal)
     try:
         foundations.start()
         record_children(STATE, foundations.children())
@@ -74,7 +76,7 @@ def _print_addresses(stack: Stack) -> None:
         print(f"  {child.name:<11} {url}   {url}/docs")
     print(f"  {'AWS':<11} {stack.aws.endpoint_url}   (emulated; uploads bucket {stack.plane.uploads_bucket})")
     print("\nTry:")
-    print(f"  curl -F file=@{SAMPLE_FEED.relative_to(ROOT)} -F seller_id=acme {ingest}/api/transactions/upload")
+    print(f"  curl -F seller_id=acme -F file=@{SAMPLE_FEED.relative_to(ROOT)} {ingest}/api/transactions/upload")
     print(f"  curl -s {query}/api/transactions/summary")
     print(f"""  curl -s {query}/api/queries -H 'content-type: application/json' -d '{{"query": "{QUESTION}"}}'""")
     print("\nLogs are in .local/logs/. Ctrl-C stops everything; what is stored stays for the next run.", flush=True)

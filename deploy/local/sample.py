@@ -78,7 +78,8 @@ class Sample:
     def _answer(self) -> str:
         answered = _body(self._http.post(f"{self._query}/api/queries", json={"query": QUESTION}), httpx.codes.OK)
         results = answered["results"]
-        return _columns(results, tuple(results[0])) if results else "  (no rows)"
+        rows = _columns(results, tuple(results[0])) if results else "  (no rows)"
+        return f"  {answered['answer']}\n\n{rows}"
 
     def _get(self, path: str, parameters: Mapping[str, str] | None = None) -> dict[str, Any]:
         return _body(self._http.get(f"{self._query}{path}", params=parameters), httpx.codes.OK)

@@ -1,6 +1,5 @@
 """Which settings each service gets from the local stack: what it needs, and nothing else."""
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -15,16 +14,27 @@ SERVICES = ("ingest", "aggregator", "query", "notifier")
 VISIBILITY_SECONDS = 60
 LEASE_SECONDS = 60
 
-# What a developer may set for one run: `LOG_LEVEL=DEBUG make run`.
+# What a developer may set for a run: `LOG_LEVEL=DEBUG make run`. Tests pass nothing on.
 _PASSED_TO_ALL = ("LOG_LEVEL", "DEFAULT_SELLER_ID", "SHUTDOWN_GRACE_SECONDS")
 _PASSED_TO_QUERY = ("OPENAI_API_KEY", "OPENAI_BASE_URL", "OPENAI_MODEL")
 
 
 def service_settings(
-    service: str, *, port: int, aws: AwsAccess, plane: DataPlane, database: DatabaseAccess, work: Path
+    service: str,
+    *,
+    port: int,
+    aws: AwsAccess,
+    plane: DataPlane,
+    database: DatabaseAccess,
+    work: Path,
+    developer: Mapping[str, str] | None = None,
 ) -> dict[str, str]:
-    """The environment variables of one service, beside what every program needs."""
+    """The environment variables of one service, beside what every program needs.
+
+    `developer`: the developer's environment, of which a few settings are passed on.
+    """
     own: Mapping[str, str]
+    theirs = developer or {}
     match service:
         case "ingest":
             own = {"UPLOADS_BUCKET": plane.uploads_bucket, "RECEIPTS_BUCKET": plane.receipts_bucket}
@@ -46,7 +56,7 @@ def service_settings(
                 "DATABASE_URL": str(database.read_only),
                 "PROCESSING_LOG_TABLE": plane.processing_log_table,
                 "RECEIPTS_BUCKET": plane.receipts_bucket,
-                **_passed(_PASSED_TO_QUERY),
+                **_chosen(theirs, _PASSED_TO_QUERY),
             }
         case "notifier":
             own = {
@@ -59,7 +69,7 @@ def service_settings(
             raise ValueError(f"no such service: {service}")
     return {
         **aws.environment(),
-        **_passed(_PASSED_TO_ALL),
+        **_chosen(theirs, _PASSED_TO_ALL),
         "HOST": LOOPBACK,
         "PORT": str(port),
         "LOG_FORMAT": "json",
@@ -67,5 +77,5 @@ def service_settings(
     }
 
 
-def _passed(names: tuple[str, ...]) -> dict[str, str]:
-    return {name: os.environ[name] for name in names if os.environ.get(name)}
+def _chosen(environment: Mapping[str, str], names: tuple[str, ...]) -> dict[str, str]:
+    return {name: environment[name] for name in names if environment.get(name)}

@@ -27,12 +27,14 @@ _GRACE_SECONDS = 30.0
 class StackPlan:
     """`name` becomes the stage of the data plane and part of the database's name, unless that is given.
 
-    Absent ports are free ones. `overrides`: per service, further environment variables.
+    Absent ports are free ones. `developer`: the environment of which a few settings reach the services.
+    `overrides`: per service, further environment variables.
     """
 
     name: str = "local"
     ports: Mapping[str, int] = field(default_factory=dict)
     parameters: Mapping[str, str] = field(default_factory=dict)
+    developer: Mapping[str, str] = field(default_factory=dict)
     overrides: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     database: str | None = None
 
@@ -144,6 +146,7 @@ class Stack:
             plane=self.plane,
             database=self.database,
             work=self._foundations.plan.state / "work",
+            developer=self._plan.developer,
         )
         return own | dict(self._plan.overrides.get(service, {}))
 
