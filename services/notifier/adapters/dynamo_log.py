@@ -1,0 +1,157 @@
+"""The processing log in DynamoDB. shared/schemas/processing_log.py says what an item holds for its readers.
+
+Beside the entry an item has: `error_stream` and `error_seller` (the indexes' keys, on WARNING and ERROR only),
+`expires_at` (epoch seconds, the table's TTL), and the announcement's state: `claim_token`, `claimed_until`
+(epoch milliseconds), `notified_at`.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from boto3.dynamodb.types import TypeSerializer
+from botocore.exceptions import BotoCoreError, ClientError
+
+from services.notifier.errors import LogUnavailable
+from services.notifier.ports import AlreadyAnnounced, Claim, ClaimResult, Granted, HeldElsewhere
+from shared.schemas.issues import Severity
+from shared.schemas.processing_log import ERROR_STREAM, LogEntry
+
+if TYPE_CHECKING:
+    from types_aiobotocore_dynamodb import DynamoDBClient
+
+CONDITION_FAILED = "ConditionalCheckFailedException"
+_MAY_CLAIM = (
+    "attribute_exists(feed_id) AND attribute_not_exists(notified_at)"
+    # Our own token: an earlier try of this very call was carried out though its answer was lost.
+    " AND (attribute_not_exists(claimed_until) OR claimed_until <= :now OR claim_token = :token)"
+)
+
+
+class DynamoLog:
+    """`retention` is how long an entry is kept; `call_seconds` bounds each call, its retries included."""
+
+    def __init__(self, dynamodb: "DynamoDBClient", table: str, retention: timedelta, call_seconds: float) -> None:
+        self._dynamodb = dynamodb
+        self._table = table
+        self._retention = retention
+        self._call_seconds = call_seconds
+
+    async def check(self) -> None:
+        """Raises if the table cannot be reached."""
+        await self._dynamodb.describe_table(TableName=self._table)
+
+    async def record(self, entry: LogEntry, claim: Claim) -> ClaimResult:
+        """Raises LogUnavailable."""
+        attributes = item_attributes(entry, self._retention) | {
+            "claim_token": claim.token,
+            "claimed_until": _milliseconds(claim.until),
+        }
+        async with self._answering():
+            try:
+                await self._dynamodb.put_item(
+                    TableName=self._table, Item=_typed(attributes), ConditionExpression="attribute_not_exists(feed_id)"
+                )
+            except ClientError as error:
+                if not _condition_failed(error):
+                    raise
+            else:
+                return Granted()
+        return await self._claim(entry, claim)
+
+    async def mark_announced(self, entry: LogEntry, at: datetime) -> None:
+        """Raises LogUnavailable."""
+        async with self._answering():
+            await self._dynamodb.update_item(
+                TableName=self._table,
+                Key=_key(entry),
+                # No condition on the claim: if another took it over meanwhile, it is announced all the same.
+                UpdateExpression="SET notified_at = :at REMOVE claim_token, claimed_until",
+                ExpressionAttributeValues=_typed({":at": at.astimezone(UTC).isoformat()}),
+                ConditionExpression="attribute_exists(feed_id)",
+            )
+
+    async def release(self, entry: LogEntry, claim: Claim) -> None:
+        """Raises LogUnavailable; a claim that is no longer ours is left alone."""
+        async with self._answering():
+            try:
+                await self._dynamodb.update_item(
+                    TableName=self._table,
+                    Key=_key(entry),
+                    UpdateExpression="REMOVE claim_token, claimed_until",
+                    ExpressionAttributeValues=_typed({":token": claim.token}),
+                    ConditionExpression="claim_token = :token",
+                )
+            except ClientError as error:
+                if not _condition_failed(error):
+                    raise
+
+    async def _claim(self, entry: LogEntry, claim: Claim) -> ClaimResult:
+        """For an entry that is there already."""
+        values = {":now": _milliseconds(claim.now), ":until": _milliseconds(claim.until), ":token": claim.token}
+        async with self._answering():
+            try:
+                await self._dynamodb.update_item(
+                    TableName=self._table,
+                    Key=_key(entry),
+                    UpdateExpression="SET claim_token = :token, claimed_until = :until",
+                    ExpressionAttributeValues=_typed(values),
+                    ConditionExpression=_MAY_CLAIM,
+                )
+            except ClientError as error:
+                if not _condition_failed(error):
+                    raise
+            else:
+                return Granted()
+            return await self._why_not(entry, claim)
+
+    async def _why_not(self, entry: LogEntry, claim: Claim) -> ClaimResult:
+        answer = await self._dynamodb.get_item(
+            TableName=self._table,
+            Key=_key(entry),
+            ConsistentRead=True,
+            ProjectionExpression="notified_at, claimed_until",
+        )
+        item = answer.get("Item", {})
+        if "notified_at" in item:
+            return AlreadyAnnounced()
+        # Released between the two calls: worth another look at once.
+        until = item["claimed_until"]["N"] if "claimed_until" in item else _milliseconds(claim.now)
+        return HeldElsewhere(datetime.fromtimestamp(int(until) / 1000, UTC))
+
+    @asynccontextmanager
+    async def _answering(self) -> AsyncIterator[None]:
+        try:
+            async with asyncio.timeout(self._call_seconds):
+                yield
+        except (ClientError, BotoCoreError, OSError, TimeoutError) as error:
+            raise LogUnavailable from error
+
+
+def item_attributes(entry: LogEntry, retention: timedelta) -> dict[str, Any]:
+    """The item as plain values: the entry's fields as in its JSON (absent where null), index keys, expiry."""
+    attributes: dict[str, Any] = entry.model_dump(mode="json", exclude_none=True)
+    attributes["expires_at"] = int((entry.occurred_at + retention).timestamp())
+    if entry.severity in (Severity.WARNING, Severity.ERROR):
+        attributes |= {"error_stream": ERROR_STREAM, "error_seller": entry.seller_id}
+    return attributes
+
+
+def _key(entry: LogEntry) -> dict[str, Any]:
+    return _typed({"feed_id": str(entry.feed_id), "entry_id": entry.entry_id})
+
+
+def _typed(values: dict[str, Any]) -> dict[str, Any]:
+    """Plain values in DynamoDB's own notation."""
+    serialize = TypeSerializer().serialize
+    return {name: serialize(value) for name, value in values.items()}
+
+
+def _milliseconds(moment: datetime) -> int:
+    return int(moment.timestamp() * 1000)
+
+
+def _condition_failed(error: ClientError) -> bool:
+    return error.response["Error"]["Code"] == CONDITION_FAILED

@@ -1,0 +1,45 @@
+"""A queue message in → one call of the flow → done, retry or reject."""
+
+import structlog
+from prometheus_client import Counter
+
+from services.notifier.announce_outcome import AnnounceOutcome, InOtherHands
+from services.notifier.errors import LogUnavailable, NotificationsUnavailable, UnreadableEvent
+from services.notifier.rules.incoming_event import read_event
+from shared.runtime.sqs_worker import Disposition, Done, QueueMessage, Reject, Retry
+from shared.schemas.events import FeedFailed, FeedProcessed
+
+log = structlog.get_logger(__name__)
+
+OUTCOMES = Counter("sellersync_outcomes_announced_total", "Feed events taken from the queue", ["event_type", "result"])
+
+
+class OutcomeWorker:
+    """Its `handle` is the SqsWorker's handler."""
+
+    def __init__(self, announce: AnnounceOutcome) -> None:
+        self._announce = announce
+
+    async def handle(self, message: QueueMessage) -> Disposition:
+        try:
+            event = read_event(message.body)
+        except UnreadableEvent as error:
+            log.error("event.rejected", reason=str(error), message_id=message.message_id)  # noqa: TRY400 - the reason is all
+            OUTCOMES.labels("unreadable", "rejected").inc()
+            return Reject(str(error))
+        with structlog.contextvars.bound_contextvars(
+            correlation_id=event.correlation_id, feed_id=str(event.feed_id), event_id=str(event.event_id)
+        ):
+            disposition, result = await self._outcome(event)
+        OUTCOMES.labels(event.event_type, result).inc()
+        return disposition
+
+    async def _outcome(self, event: FeedProcessed | FeedFailed) -> tuple[Disposition, str]:
+        try:
+            outcome = await self._announce(event)
+        except (LogUnavailable, NotificationsUnavailable) as error:
+            log.warning("outcome.postponed", reason=str(error), error=repr(error.__cause__))
+            return Retry(str(error)), "postponed"
+        if isinstance(outcome, InOtherHands):
+            return Retry("another delivery is announcing it", outcome.seconds), "held_elsewhere"
+        return Done(), "repeated" if outcome.repeated else "announced"
