@@ -87,7 +87,7 @@ def _records(sample: str, start: int, line: int, delimiter: str) -> Iterator[_Re
         if match is None:
             return
         text = match[0].removesuffix("\n")
-        next_line = line + match[0].count("\n")
+        next_line = line + text.count("\n") + 1
         if text.strip(f" {delimiter}\t\u00a0\ufeff"):
             count += 1
             yield _Record(line, next_line, split_record(text, delimiter))

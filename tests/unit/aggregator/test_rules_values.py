@@ -50,7 +50,7 @@ def test_a_quantity_is_a_whole_number(read: Read, cell: str, value: int) -> None
         ("--5", "invalid_quantity"),
         ("5-", "invalid_quantity"),
         ("٣", "invalid_quantity"),
-        ("５", "invalid_quantity"),
+        ("\uff15", "invalid_quantity"),
         ("five", "invalid_quantity"),
         ("NaN", "invalid_quantity"),
         ("0x10", "invalid_quantity"),

@@ -1,0 +1,143 @@
+"""Rows that are broken in their structure, the lines they are on, and what is told about them."""
+
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from services.aggregator.adapters import duckdb_line_framing
+from services.aggregator.adapters.duckdb_feeds import DuckDbFeedReader
+from tests.unit.aggregator.feed_readings import Read
+
+HEADER = "product_name,quantity,amount\n"
+
+
+def test_lines_are_physical_whatever_stands_before_them(read: Read) -> None:
+    reading = read(
+        HEADER  # 1
+        + '"two\nlines",1,1\n'  # 2-3
+        + "\n"  # 4
+        + "A,1\n"  # 5: too few
+        + '"three\n\nlines",x,1\n'  # 6-8: no quantity
+        + " , \n"  # 9: blank
+        + "A,1,1,9\n"  # 10: too many
+        + "A,1,1,,\n"  # 11: fine
+        + "A,y,1\n"  # 12
+    )
+    assert reading.codes == [
+        (5, "format/too_few_columns"),
+        (6, "validation/invalid_quantity"),
+        (10, "format/too_many_columns"),
+        (12, "validation/invalid_quantity"),
+    ]
+    assert reading.counts.rows_received == 6
+    assert [issue.raw for issue in reading.issues] == ["A,1", '"three\n\nlines",x,1', "A,1,1,9", "A,y,1"]
+
+
+@pytest.mark.parametrize("ending", ["\n", "\r\n", "\r"])
+def test_lines_are_counted_alike_in_every_line_ending(read: Read, ending: str) -> None:
+    text = 'A,1,1,1\n\n"b\n\nc",x,1,1\nA,1,1\nA,1,1,1\nA,y,1,1'.replace("\n", ending)
+    assert read(text).codes == [
+        (3, "validation/invalid_quantity"),
+        (6, "format/too_few_columns"),
+        (8, "validation/invalid_quantity"),
+    ]
+
+
+def test_mixed_line_endings_lose_no_row(read: Read) -> None:
+    reading = read(HEADER + "A,1,1\r\nB,1,1\nC,1,1\rD,x,1\r\r\nE,1,1\n\rF,y,1")
+    assert [c.product_name for c in reading.contributions] == ["A", "B", "C", "E"]
+    assert reading.codes == [(5, "validation/invalid_quantity"), (9, "validation/invalid_quantity")]
+
+
+def test_an_unclosed_quote_rejects_its_row_and_tells_what_it_swallowed(read: Read) -> None:
+    reading = read(HEADER + 'A,1,1\n"B,1,1\nC,1,1\nD,1,1\n')
+    assert reading.codes == [(3, "format/unclosed_quote")]
+    assert reading.issues[0].raw == '"B,1,1\nC,1,1\nD,1,1'
+    assert "3 lines" in reading.issues[0].message
+    assert (reading.counts.rows_received, reading.counts.rows_rejected) == (2, 1)
+
+
+def test_text_after_a_closing_quote_rejects_the_row_and_the_rest_goes_on(read: Read) -> None:
+    reading = read(HEADER + '"A"x,1,1\n"B\n"y,1,1\nC,1,1\n"D",1,1\n')
+    assert reading.codes == [(2, "format/stray_quote"), (3, "format/stray_quote")]
+    assert [issue.raw for issue in reading.issues] == ['"A"x,1,1', '"B\n"y,1,1']
+    assert [c.product_name for c in reading.contributions] == ["C", "D"]
+
+
+@pytest.mark.parametrize(
+    ("cell", "name"),
+    [
+        ('5" pipe', '5" pipe'),
+        ('"5"" pipe"', '5" pipe'),
+        ('""""', '"'),
+        ('"a,b"', "a,b"),
+        ('"a,""b"",c"', 'a,"b",c'),
+        (' "a,b" ', "a,b"),
+        ('a""b', 'a""b'),
+        ("#note", "#note"),
+        ("NULL", "NULL"),
+        ("\\", "\\"),
+        ('"\\"', "\\"),
+    ],
+)
+def test_a_quote_opens_only_at_the_beginning_of_a_cell(read: Read, cell: str, name: str) -> None:
+    reading = read(f"{HEADER}{cell},1,1\n{cell},1,1\n")
+    assert [(c.product_name, c.transactions) for c in reading.contributions] == [(name, 2)]
+
+
+def test_a_line_longer_than_memory_allows_is_rejected_alone(read: Read) -> None:
+    long = "x" * (3 * duckdb_line_framing.MAX_RECORD_BYTES)
+    reading = read(f"{HEADER}A,1,1\n{long},1,1\nB,x,1\n")
+    assert reading.codes == [(3, "format/line_too_long"), (4, "validation/invalid_quantity")]
+    assert reading.issues[0].raw == "x" * 500
+    assert reading.counts.rows_accepted == 1
+
+
+def test_a_quote_open_for_longer_than_memory_allows_tells_its_lines(read: Read) -> None:
+    lines = 4 * duckdb_line_framing.MAX_RECORD_BYTES // 6
+    reading = read(HEADER + 'A,1,1\n"' + "B,1,1\n" * lines)
+    assert reading.codes == [(3, "format/unclosed_quote")]
+    assert f"{lines} lines" in reading.issues[0].message
+    assert reading.counts.rows_received == 2
+
+
+def test_the_raw_text_is_bounded(read: Read) -> None:
+    reading = read(f"{HEADER}{'é' * 4_000},x,1\n")
+    assert [len(issue.raw or "") for issue in reading.issues] == [500, 500]
+
+
+@pytest.mark.parametrize("offset", range(-4, 5))
+@pytest.mark.parametrize("piece", ['"a""b,\r\nc",1,1\r\n', "é\ufdd0,1,1\r\n", '"a"b,1,1\r\n\r\n', ' "",1,1\r'])
+def test_nothing_changes_at_the_border_of_two_blocks(read: Read, offset: int, piece: str) -> None:
+    block = duckdb_line_framing._BLOCK_BYTES
+    row = "Tee,1,1\r\n"
+    before = (block - len(HEADER) - len(piece.encode()) // 2 + offset) // len(row)
+    fill = block - len(piece.encode()) // 2 + offset - len(HEADER) - before * len(row)
+    rows = row * (before - 2) + "T" * (fill + len(row) - 6) + ",1,1\r\n" + row
+    shifted = read(HEADER + rows + piece + "Z,z,1\n")
+    alone = read(HEADER + piece + "Z,z,1\n")
+    assert [(line - before if line else 0, code) for line, code in shifted.codes if code != "validation/too_long"] == [
+        (line, code) for line, code in alone.codes
+    ]
+    assert shifted.counts.rows_received == alone.counts.rows_received + before
+
+
+def test_issues_come_in_line_order_and_up_to_the_limit(feed_reader: DuckDbFeedReader, tmp_path: Path) -> None:
+    path = tmp_path / "feed.csv"
+    path.write_text("".join(f"A,{'x' if n % 3 else n},1,y\n" for n in range(1, 9_001)))
+    feed = feed_reader.read(path, seller_id="s", object_day=date(2026, 3, 4))
+    path.unlink()
+    first = feed.first_issues(5)
+    assert [(i.line, i.code) for i in first] == [
+        (1, "validation/invalid_quantity"),
+        (1, "validation/invalid_revenue"),
+        (2, "validation/invalid_quantity"),
+        (2, "validation/invalid_revenue"),
+        (3, "validation/invalid_revenue"),
+    ]
+    totals = {t.code: t.rows for t in feed.issue_totals}
+    assert totals == {"validation/invalid_quantity": 6_000, "validation/invalid_revenue": 9_000}
+    assert feed.first_issues(0) == []
+    feed.close()
+    feed.close()
