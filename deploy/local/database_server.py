@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 import pymysql
 from pymysql.cursors import Cursor
@@ -18,13 +18,14 @@ STATEMENT_TIMEOUT_SECONDS = 60
 
 @dataclass(frozen=True, slots=True)
 class DatabaseUrl:
-    """`mysql://user:password@host:port/database`, as DATABASE_URL has it."""
+    """`mysql://user:password@host:port/database[?tls_ca=path]`, as DATABASE_URL has it."""
 
     user: str
     password: str
     host: str
     port: int
     database: str = ""
+    tls_ca: str | None = None
 
     @classmethod
     def parse(cls, text: str) -> "DatabaseUrl":
@@ -38,11 +39,13 @@ class DatabaseUrl:
             host=parts.hostname,
             port=parts.port or 3306,
             database=unquote(parts.path.lstrip("/")),
+            tls_ca=next(iter(parse_qs(parts.query).get("tls_ca", [])), None),
         )
 
     def __str__(self) -> str:
         login = f"{quote(self.user, safe='')}:{quote(self.password, safe='')}"
-        return f"mysql://{login}@{self.host}:{self.port}/{quote(self.database, safe='')}"
+        options = f"?tls_ca={quote(self.tls_ca)}" if self.tls_ca else ""
+        return f"mysql://{login}@{self.host}:{self.port}/{quote(self.database, safe='')}{options}"
 
     @property
     def without_password(self) -> str:
@@ -143,6 +146,8 @@ class DatabaseServer:
             password=self.url.password,
             database=database,
             autocommit=True,
+            ssl_ca=self.url.tls_ca,
+            ssl_verify_identity=self.url.tls_ca is not None,
             connect_timeout=CONNECT_TIMEOUT_SECONDS,
             read_timeout=STATEMENT_TIMEOUT_SECONDS,
             write_timeout=STATEMENT_TIMEOUT_SECONDS,

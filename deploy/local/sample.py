@@ -51,8 +51,7 @@ class Sample:
         return _body(answer, httpx.codes.ACCEPTED)
 
     def _follow(self, accepted: Mapping[str, Any]) -> dict[str, Any]:
-        # Behind the single entrance the address would be whole; here the services have a port each.
-        status_url = urljoin(self._query, httpx.URL(accepted["status_url"]).raw_path.decode())
+        status_url = urljoin(self._query, accepted["status_url"])
         self._progress.say("sample", f"accepted; following {status_url}")
         deadline = time.monotonic() + _FOLLOW_SECONDS
         while True:

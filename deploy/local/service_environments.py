@@ -42,7 +42,6 @@ def service_settings(
             own = {
                 "DATABASE_URL": str(database.read_write),
                 "UPLOADS_BUCKET": plane.uploads_bucket,
-                "RECEIPTS_BUCKET": plane.receipts_bucket,
                 "ERROR_BUCKET": plane.error_bucket,
                 "FEED_UPLOADS_QUEUE_URL": plane.feed_uploads_queue_url,
                 "FEED_UPLOADS_DLQ_URL": plane.feed_uploads_dlq_url,

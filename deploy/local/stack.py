@@ -148,6 +148,9 @@ class Stack:
             work=self._foundations.plan.state / "work",
             developer=self._plan.developer,
         )
+        if service == "ingest":
+            # Without the single entrance, a feed's status is at another port than its upload.
+            own["PUBLIC_BASE_URL"] = self.url("query")
         return own | dict(self._plan.overrides.get(service, {}))
 
     @property

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from decimal import Decimal
 from typing import Any, TypeVar
-from urllib.parse import urljoin
 from uuid import UUID, uuid4
 
 import boto3
@@ -138,8 +137,7 @@ class Product:
 
     def status(self, accepted: UploadAccepted) -> FeedView:
         """What the status URL says; it must know the feed from the moment the upload returned."""
-        path = httpx.URL(accepted.status_url).raw_path.decode()
-        answer = self.http.get(urljoin(self.stack.url("query"), path))
+        answer = self.http.get(accepted.status_url)
         assert answer.status_code == 200, answer.text
         return FeedView.model_validate(answer.json())
 

@@ -70,7 +70,7 @@ def test_provisioning_again_keeps_the_data_and_replaces_the_passwords(database_f
 
 
 def test_an_address_survives_being_written_and_read() -> None:
-    url = DatabaseUrl("a@b", "p:/?#[]@ß%", "db.example", 3307, "shop")
+    url = DatabaseUrl("a@b", "p:/?#[]@ß%", "db.example", 3307, "shop", "/etc/ssl/our ca.pem")
     assert DatabaseUrl.parse(str(url)) == url
     assert DatabaseUrl.parse("mysql+aiomysql://u@h/d") == DatabaseUrl("u", "", "h", 3306, "d")
 
