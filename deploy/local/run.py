@@ -93,14 +93,17 @@ def _watch(children: Sequence[Child]) -> NoReturn:
 def _stop(stack: Stack, foundations: Foundations, terminal: Terminal) -> None:
     for again in (signal.SIGINT, signal.SIGTERM):
         signal.signal(again, lambda *_: terminal.say("stopping", "already; every part has 30 s"))
-    print()
-    terminal.say("stopping", "the services, the emulator, the database")
+    running = [child.name for child in (*stack.children(), *foundations.children()) if child.alive]
+    if running:
+        print()
+        terminal.say("stopping", ", ".join(running))
     try:
         stack.stop()
     finally:
         foundations.stop()
         (STATE / "children.json").unlink(missing_ok=True)
-    terminal.say("stopped", "everything")
+    if running:
+        terminal.say("stopped", "everything")
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> NoReturn:
