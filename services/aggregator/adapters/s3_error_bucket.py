@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 PART_BYTES = 256 * 1024 * 1024
 """A larger object is copied in parts: S3 copies at most 5 GiB in one call, and each call has to end in time."""
 PARTS_LIMIT = 10_000
+RAW_TAG = "kind=raw"
+"""The bucket's lifecycle rule that expires raw files finds them by it."""
 _NAME_LENGTH = 200
 
 
@@ -36,14 +38,21 @@ class S3ErrorBucket:
                 if (feed.size_bytes or 0) > self._part_bytes:
                     await self._copy_in_parts(key, source, unchanged, feed.size_bytes or 0)
                 else:
-                    await self._s3.copy_object(Bucket=self._bucket, Key=key, CopySource=source, **unchanged)  # type: ignore[arg-type] # the stubs' CopySource is a TypedDict
+                    await self._s3.copy_object(
+                        Bucket=self._bucket,
+                        Key=key,
+                        CopySource=source,  # type: ignore[arg-type] # the stubs' CopySource is a TypedDict
+                        Tagging=RAW_TAG,
+                        TaggingDirective="REPLACE",
+                        **unchanged,
+                    )
         except MissingObject:
             return None
         return f"s3://{self._bucket}/{key}"
 
     async def _copy_in_parts(self, key: str, source: dict[str, str], unchanged: dict[str, Any], size: int) -> None:
         part_bytes = max(self._part_bytes, -(-size // PARTS_LIMIT))
-        upload = await self._s3.create_multipart_upload(Bucket=self._bucket, Key=key)
+        upload = await self._s3.create_multipart_upload(Bucket=self._bucket, Key=key, Tagging=RAW_TAG)
         target: dict[str, Any] = {"Bucket": self._bucket, "Key": key, "UploadId": upload["UploadId"]}
         parts: list[Any] = []
         try:

@@ -87,7 +87,8 @@ class S3Uploads:
             answer = await self._s3.get_object(**exactly(facts.ref))
             file = await asyncio.to_thread(path.open, "wb")
             try:
-                async with answer["Body"] as body:
+                body = answer["Body"]
+                async with body:
                     while True:
                         async with asyncio.timeout(STALLED_AFTER_SECONDS):
                             chunk = await body.read(CHUNK_BYTES)

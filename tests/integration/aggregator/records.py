@@ -1,0 +1,82 @@
+"""What the tables hold, for assertions, and the promises that must hold of them at any time."""
+
+import json
+from datetime import date
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from services.aggregator.ports import Contribution
+from shared.runtime.mysql import MySqlPool, Row
+from shared.schemas.events import FEED_EVENT, FeedFailed, FeedProcessed
+
+_SUMS = "SUM(quantity) AS quantity, SUM(amount) AS amount, SUM(revenue) AS revenue, SUM(transactions) AS transactions"
+_GROUP = "seller_id, sale_date, product_id, product_name, category, currency"
+
+
+def contribution(
+    name: str, transactions: int = 1, money: str = "10.0000", day: date = date(2026, 11, 1)
+) -> Contribution:
+    return Contribution(
+        sale_date=day,
+        product_id="",
+        product_name=name,
+        category="",
+        currency="",
+        quantity=2 * transactions,
+        amount=Decimal(money),
+        revenue=Decimal(money) * 2,
+        transactions=transactions,
+    )
+
+
+class Records:
+    """Reads the aggregator's tables."""
+
+    def __init__(self, pool: MySqlPool) -> None:
+        self.pool = pool
+
+    async def rows(self, sql: str, *arguments: object) -> list[Row]:
+        async with self.pool.session() as session:
+            return await session.rows(sql, arguments)
+
+    async def change(self, sql: str, *arguments: object) -> int:
+        async with self.pool.session() as session:
+            return await session.change(sql, arguments)
+
+    async def feed(self, feed_id: UUID) -> Row:
+        [row] = await self.rows("SELECT * FROM feeds WHERE feed_id = %s", str(feed_id))
+        return row
+
+    async def events(self) -> list[FeedProcessed | FeedFailed]:
+        return [FEED_EVENT.validate_json(row["body"]) for row in await self.rows("SELECT body FROM outbox ORDER BY id")]
+
+    async def totals(self) -> dict[str, Row]:
+        return {row["product_name"]: row for row in await self.rows("SELECT * FROM totals")}
+
+    async def expire_lease(self, feed_id: UUID) -> None:
+        await self.change(
+            "UPDATE feeds SET lease_expires_at = TIMESTAMPADD(SECOND, -1, UTC_TIMESTAMP(6)) WHERE feed_id = %s",
+            str(feed_id),
+        )
+
+    async def assert_books_close(self) -> None:
+        """P1, over everything that is stored; and P3: exactly one event per finished feed, with the same counts."""
+        for feed in await self.rows("SELECT * FROM feeds"):
+            counted = [feed[f"rows_{part}"] for part in ("accepted", "rejected", "duplicate", "skipped")]
+            assert feed["rows_received"] == sum(counted), feed
+            [added] = await self.rows(
+                "SELECT COALESCE(SUM(transactions), 0) AS n FROM contributions WHERE feed_id = %s", feed["feed_id"]
+            )
+            assert added["n"] == (feed["rows_accepted"] if feed["processing_status"] == "DONE" else 0), feed
+            events = await self.rows("SELECT body FROM outbox WHERE feed_id = %s", feed["feed_id"])
+            assert len(events) == (1 if feed["processing_status"] in ("DONE", "FATAL") else 0), feed
+            for event in events:
+                self._assert_same_counts(feed, json.loads(event["body"])["counts"])
+        by_feeds = await self.rows(f"SELECT {_GROUP}, {_SUMS} FROM contributions GROUP BY {_GROUP} ORDER BY {_GROUP}")  # noqa: S608
+        in_totals = await self.rows(f"SELECT {_GROUP}, {_SUMS} FROM totals GROUP BY {_GROUP} ORDER BY {_GROUP}")  # noqa: S608
+        assert in_totals == by_feeds
+
+    @staticmethod
+    def _assert_same_counts(feed: Row, counts: dict[str, Any]) -> None:
+        assert {name: feed[name] for name in counts} == counts
