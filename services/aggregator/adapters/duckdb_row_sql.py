@@ -129,8 +129,9 @@ def _numbers() -> str:
     quantity = "CAST(TRY_CAST(quantity_text AS DECIMAL(18,0)) AS BIGINT)"
     parts = [f"CASE WHEN quantity_is_written AND abs({quantity}) <= {MAX_QUANTITY} THEN {quantity} END AS quantity"]
     for money in ("amount", "revenue"):
-        parts.append(f"TRY_CAST({money}_plain AS DECIMAL(18,4)) AS {money}_given")
-        parts.append(rf"regexp_full_match({money}_plain, '[+-]?[0-9]*(\.[0-9]{{0,4}}0*)?') AS {money}_is_exact")
+        exact = rf"regexp_full_match({money}_plain, '[+-]?[0-9]*(\.[0-9]{{0,4}}0*)?')"
+        parts.append(f"{exact} AS {money}_is_exact")
+        parts.append(f"CASE WHEN {exact} THEN TRY_CAST({money}_plain AS DECIMAL(18,4)) END AS {money}_given")
     return ",\n".join(parts)
 
 

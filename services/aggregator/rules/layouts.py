@@ -115,7 +115,7 @@ def _headerless(found: dict[str, list[_Record]], first_line: int) -> Layout:
     fitting = {d: _fit(records) for d, records in found.items()}
     best = max(fitting.values())
     chosen = [d for d, fit in fitting.items() if fit == best]
-    if best[0] * 2 <= max((len(records) for records in found.values()), default=0):
+    if best[0] * 2 <= len(found[chosen[0]]):
         raise UnreadableFeed("format/unknown_layout", f"The columns of this file are not known. {_ACCEPTED}")
     if len(chosen) > 1:
         raise UnreadableFeed("format/ambiguous_delimiter", "More than one delimiter gives four columns; add a header.")

@@ -1,0 +1,89 @@
+"""What is said about a feed's end."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from uuid import UUID
+
+from services.aggregator.rules.feed_identity import ObjectFacts, ObjectRef, identify
+from services.aggregator.rules.feed_lease import Claimed
+from services.aggregator.rules.feed_outcome import (
+    EVENT_BYTES_LIMIT,
+    Conclusion,
+    duplicate,
+    event_body,
+    event_of,
+    failed,
+    report_of,
+)
+from shared.schemas.events import FEED_EVENT, FeedFailed, FeedProcessed, Phase
+from shared.schemas.feeds import Counts, FeedError, ProcessingStatus
+from shared.schemas.issues import Issue, IssueTotal, Severity
+
+NOW = datetime(2026, 11, 22, 13, 0, tzinfo=UTC)
+REF = ObjectRef("uploads", "acme/a.csv", "v1", "e1")
+FEED = identify(REF, ObjectFacts(ref=REF, size_bytes=1, last_modified=NOW, metadata={}), "house")[0]
+CLAIM = Claimed(feed=FEED, fence=3, attempt=3, owner="w1", started_at=NOW)
+COUNTS = Counts(rows_received=10, rows_accepted=6, rows_rejected=3, rows_duplicate=1)
+
+
+def issue(line: int, raw: str = "x") -> Issue:
+    return Issue(code="validation/invalid_quantity", severity=Severity.ERROR, message="no", line=line, raw=raw)
+
+
+DONE = Conclusion(
+    status=ProcessingStatus.DONE,
+    counts=COUNTS,
+    sha256="0" * 64,
+    layout="commissioned",
+    issue_totals=(IssueTotal(code="validation/invalid_quantity", severity=Severity.ERROR, rows=3),),
+    issues=tuple(issue(line) for line in (2, 5, 7)),
+)
+
+
+def test_the_event_and_the_report_carry_the_same_counts_the_rejected_ones_too() -> None:
+    event, report = event_of(CLAIM, DONE, NOW), report_of(CLAIM, DONE, NOW)
+    assert event.counts == report.summary.counts == COUNTS
+    assert event.counts.rows_rejected == 3
+    assert [each.line for each in report.issues] == [2, 5, 7]
+    assert report.issues_omitted == 0
+
+
+def test_an_event_is_the_same_however_often_it_is_made_and_another_after_a_takeover() -> None:
+    later = datetime(2026, 11, 22, 14, 0, tzinfo=UTC)
+    first = event_of(CLAIM, DONE, NOW)
+    assert event_of(CLAIM, DONE, later).event_id == first.event_id
+    assert first.sequence == 3
+    taken_over = event_of(replace(CLAIM, fence=4), DONE, NOW)
+    assert (taken_over.event_id != first.event_id, taken_over.sequence) == (True, 4)
+
+
+def test_a_fatal_feed_says_why_and_counts_nothing() -> None:
+    error = FeedError(code="format/unknown_layout", message="no layout fits")
+    event = event_of(CLAIM, failed(error, Phase.READ), NOW)
+    assert isinstance(event, FeedFailed)
+    assert (event.error, event.counts, event.severity) == (error, Counts(), Severity.ERROR)
+
+
+def test_a_duplicate_names_the_feed_that_counts() -> None:
+    original = UUID(int=7)
+    conclusion = duplicate(original, 10, "0" * 64)
+    event = event_of(CLAIM, conclusion, NOW)
+    assert isinstance(event, FeedProcessed)
+    assert event.duplicate_of == original
+    assert event.counts == Counts(rows_received=10, rows_duplicate=10)
+    assert not conclusion.adds_to_totals
+
+
+def test_an_event_fits_into_a_message_whatever_its_issues() -> None:
+    wide = replace(DONE, issues=tuple(issue(line, raw="ü" * 10_000) for line in range(1, 100)))
+    event, body = event_body(CLAIM, wide, NOW)
+    assert len(body.encode()) <= EVENT_BYTES_LIMIT
+    assert 0 < len(event.issues) < 20
+    assert FEED_EVENT.validate_json(body) == event
+
+
+def test_a_report_holds_the_first_thousand_issues_and_says_how_many_it_leaves_out() -> None:
+    totals = (IssueTotal(code="validation/invalid_quantity", severity=Severity.ERROR, rows=1_500),)
+    many = replace(DONE, issue_totals=totals, issues=tuple(issue(line) for line in range(1, 1_501)))
+    report = report_of(CLAIM, many, NOW)
+    assert (len(report.issues), report.issues_omitted) == (1_000, 500)

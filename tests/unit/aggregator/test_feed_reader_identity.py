@@ -1,0 +1,69 @@
+"""Rows that are in a feed twice, and the books that must close over them."""
+
+from decimal import Decimal
+
+import pytest
+
+from tests.unit.aggregator.feed_readings import Read
+
+HEADER = "transaction_id,line_id,sku,product_name,quantity,amount,currency,occurred_at\n"
+DUPLICATE, CONFLICT = "validation/duplicate", "validation/conflicting_duplicate"
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "code"),
+    [
+        ("t1,,S,A,1,2,EUR,2026-03-01", "t1,,S,A,1,2,EUR,2026-03-01", DUPLICATE),
+        ("t1,,S,A,1,2,EUR,2026-03-01", " t1,,S,A ,1.0,2.00,eur,20260301T10:00Z", DUPLICATE),
+        ("t1,,S,Cafe\u0301,1,2,EUR,2026-03-01", "t1,,S,Caf\u00e9,1,2,EUR,2026-03-01", DUPLICATE),
+        ("t1,l1,S,A,1,2,EUR,2026-03-01", "t1,l1,S,A,1,2,EUR,2026-03-01", DUPLICATE),
+        ("t1,,,A,1,2,EUR,2026-03-01", "t1,,,A,1,2,EUR,2026-03-01", DUPLICATE),
+        ("t1,,S,A,1,2,EUR,2026-03-01", "t1,,S,A,2,2,EUR,2026-03-01", CONFLICT),
+        ("t1,,S,A,1,2,EUR,2026-03-01", "t1,,S,B,1,2,EUR,2026-03-01", CONFLICT),
+        ("t1,,S,A,1,2,EUR,2026-03-01", "t1,,S,A,1,2,USD,2026-03-01", CONFLICT),
+        ("t1,,S,A,1,2,EUR,2026-03-01", "t1,,S,A,1,2,EUR,2026-03-02", CONFLICT),
+        ("t1,l1,S,A,1,2,EUR,2026-03-01", "t1,l1,T,A,1,2,EUR,2026-03-01", CONFLICT),
+        ("t1,,S,A,1,2,EUR,2026-03-01", "t2,,S,A,1,2,EUR,2026-03-01", None),
+        ("t1,,S,A,1,2,EUR,2026-03-01", "T1,,S,A,1,2,EUR,2026-03-01", None),
+        ("t1,,S,A,1,2,EUR,2026-03-01", "t1,,T,A,1,2,EUR,2026-03-01", None),
+        ("t1,,,S,1,2,EUR,2026-03-01", "t1,,S,S,1,2,EUR,2026-03-01", None),
+        ("t1,l1,S,A,1,2,EUR,2026-03-01", "t1,l2,S,A,1,2,EUR,2026-03-01", None),
+        (",,S,A,1,2,EUR,2026-03-01", ",,S,A,1,2,EUR,2026-03-01", None),
+        (",l1,S,A,1,2,EUR,2026-03-01", ",l1,S,A,1,2,EUR,2026-03-01", None),
+    ],
+)
+def test_what_makes_two_rows_one(read: Read, first: str, second: str, code: str | None) -> None:
+    reading = read(HEADER + first + "\n" + second + "\n")
+    assert reading.codes == ([(3, code)] if code else [])
+    assert reading.counts.rows_accepted == (1 if code else 2)
+    assert reading.counts.rows_duplicate == (code == DUPLICATE)
+    assert reading.counts.rows_rejected == (code == CONFLICT)
+    assert sum(c.transactions for c in reading.contributions) == reading.counts.rows_accepted
+
+
+def test_the_first_row_stands_and_all_others_are_held_against_it(read: Read) -> None:
+    row = "t1,,S,A,{},2,EUR,2026-03-01\n"
+    reading = read(HEADER + "".join(row.format(quantity) for quantity in (1, 2, 1, 2, 3)))
+    assert reading.codes == [(3, CONFLICT), (4, DUPLICATE), (5, CONFLICT), (6, CONFLICT)]
+    assert reading.totals == {DUPLICATE: 1, CONFLICT: 3}
+    assert [c.revenue for c in reading.contributions] == [Decimal(2)]
+
+
+def test_a_rejected_row_occupies_no_identity(read: Read) -> None:
+    reading = read(HEADER + "t1,,S,A,x,2,EUR,2026-03-01\nt1,,S,A,1,2,EUR,2026-03-01\nt1,,S,A,,2,EUR,2026-03-01\n")
+    assert reading.codes == [(2, "validation/invalid_quantity"), (4, "validation/missing_value")]
+    assert reading.counts.rows_accepted == 1
+
+
+def test_a_duplicate_keeps_the_warnings_of_its_own(read: Read) -> None:
+    reading = read(HEADER + "t1,,S,A,0,2,EUR,2026-03-01\n" * 2)
+    assert reading.codes == [(2, "validation/zero_quantity"), (3, DUPLICATE), (3, "validation/zero_quantity")]
+
+
+def test_groups_are_whole_in_key_order_and_sum_exactly(read: Read) -> None:
+    rows = ["B,3,0.1,0.3", "A,2,10,20", "B,1,0.2,0.2", "A,-1,10,-10", "A,1,99999999999999.9999,"] * 1_000
+    reading = read("\n".join(rows))
+    assert [(c.product_name, c.quantity, c.amount, c.revenue, c.transactions) for c in reading.contributions] == [
+        ("A", 2_000, Decimal("100000000000019999.9000"), Decimal("100000000000009999.9000"), 3_000),
+        ("B", 4_000, Decimal("300.0000"), Decimal("500.0000"), 2_000),
+    ]
