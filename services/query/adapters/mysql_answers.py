@@ -1,0 +1,150 @@
+"""Runs plans: the rows, what they rest on, and the names that a question may mean, all read-only."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import mysql
+
+from services.query.adapters.mysql_conditions import confined_select
+from services.query.adapters.mysql_reads import MySqlReads, Row, Snapshot
+from services.query.adapters.mysql_tables import contributions, feeds, totals
+from services.query.adapters.plan_sql import PLACE, compile_plan, measures, plan_conditions
+from services.query.rules.answers import Coverage, PlanRun
+from services.query.rules.averages import ratio
+from services.query.rules.confinement import Confinement
+from services.query.rules.plan import Dimension, Metric, Plan
+from services.query.rules.values import KnownValue
+from shared.schemas.feeds import ProcessingStatus
+
+_VALUES_LIMIT = 100
+"""Names of one dimension that one question can match, spellings included."""
+
+_VALUE_COLUMNS = (
+    (Dimension.PRODUCT, totals.c.product_name),
+    (Dimension.PRODUCT, totals.c.product_id),
+    (Dimension.CATEGORY, totals.c.category),
+    (Dimension.SELLER, totals.c.seller_id),
+)
+_PENDING = (ProcessingStatus.IN_QUEUE.value, ProcessingStatus.IN_PROGRESS.value)
+
+
+class MySqlAnswers:
+    """Answers plans. `row_cap` bounds what one answer may hold."""
+
+    def __init__(self, reads: MySqlReads, row_cap: int) -> None:
+        self._reads = reads
+        self._row_cap = row_cap
+
+    async def known_values(self, candidates: Sequence[str], confinement: Confinement) -> list[KnownValue]:
+        found: dict[KnownValue, None] = {}
+        if not candidates:
+            return []
+        async with self._reads.snapshot() as snapshot:
+            for dimension, column in _VALUE_COLUMNS:
+                for row in await snapshot.rows(_select_names(column, candidates, confinement)):
+                    found[KnownValue(dimension, row[column.name])] = None
+            for row in await snapshot.rows(_select_currencies(candidates, confinement)):
+                found[KnownValue(Dimension.CURRENCY, row["currency"])] = None
+        return list(found)
+
+    async def run(self, plan: Plan, confinement: Confinement) -> PlanRun:
+        statement = compile_plan(plan, confinement, self._row_cap + 1)
+        async with self._reads.snapshot() as snapshot:
+            rows = await snapshot.rows(statement)
+            coverage = await _coverage(snapshot, plan, confinement)
+        sql, parameters = as_text(statement)
+        return PlanRun(
+            rows=[_shown(row, plan) for row in rows[: self._row_cap]],
+            truncated=len(rows) > self._row_cap,
+            sql=sql,
+            parameters=parameters,
+            coverage=coverage,
+        )
+
+
+def as_text(statement: sa.Select[Any]) -> tuple[str, dict[str, Any]]:
+    """The statement as a reader may see it, with named markers, and the values bound to them."""
+    dialect = mysql.dialect(paramstyle="named")
+    compiled = statement.compile(dialect=dialect, compile_kwargs={"render_postcompile": True})
+    return str(compiled), dict(compiled.params)
+
+
+def _select_names(column: sa.Column[Any], candidates: Sequence[str], confinement: Confinement) -> sa.Select[Any]:
+    lowered = sorted({candidate.lower() for candidate in candidates})
+    return (
+        confined_select([column], totals, confinement)
+        .where(sa.func.lower(column).in_(lowered), column != "")
+        .distinct()
+        .limit(_VALUES_LIMIT)
+    )
+
+
+def _select_currencies(candidates: Sequence[str], confinement: Confinement) -> sa.Select[Any]:
+    """Codes are words too (ALL, TOP, TRY): only in capitals are they meant as codes."""
+    codes = sorted({candidate for candidate in candidates if len(candidate) == 3 and candidate.isupper()})
+    return (
+        confined_select([totals.c.currency], totals, confinement)
+        .where(totals.c.currency.in_(codes), totals.c.currency != "")
+        .distinct()
+        .limit(_VALUES_LIMIT)
+    )
+
+
+async def _coverage(snapshot: Snapshot, plan: Plan, confinement: Confinement) -> Coverage:
+    conditions = plan_conditions(plan.filters, plan.period, contributions)
+    parts = confined_select([contributions.c.feed_id], contributions, confinement).where(*conditions)
+    counted = await snapshot.row(
+        confined_select(
+            [
+                sa.func.count().label("feeds"),
+                sa.func.coalesce(sa.func.sum(feeds.c.rows_rejected), sa.literal_column("0")).label("rejected"),
+            ],
+            feeds,
+            confinement,
+        ).where(feeds.c.processing_status == ProcessingStatus.DONE.value, feeds.c.feed_id.in_(parts))
+    )
+    pending = await snapshot.row(_select_pending(plan, confinement))
+    days = await snapshot.row(
+        confined_select(
+            [sa.func.min(totals.c.sale_date).label("first"), sa.func.max(totals.c.sale_date).label("last")],
+            totals,
+            confinement,
+        )
+    )
+    counted, pending, days = counted or {}, pending or {}, days or {}
+    return Coverage(
+        start=plan.period.start if plan.period else None,
+        end=plan.period.end if plan.period else None,
+        data_from=days.get("first"),
+        data_to=days.get("last"),
+        feeds_counted=int(counted.get("feeds", 0)),
+        rows_rejected=int(counted.get("rejected", 0)),
+        feeds_in_progress=int(pending.get("feeds", 0)),
+    )
+
+
+def _select_pending(plan: Plan, confinement: Confinement) -> sa.Select[Any]:
+    """What a feed in progress will bring is unknown, except whose it is."""
+    statement = confined_select([sa.func.count().label("feeds")], feeds, confinement)
+    sellers = [chosen.values for chosen in plan.filters if chosen.dimension is Dimension.SELLER]
+    if sellers:
+        statement = statement.where(feeds.c.seller_id.in_(sellers[0]))
+    return statement.where(feeds.c.processing_status.in_(_PENDING))
+
+
+def _shown(row: Row, plan: Plan) -> dict[str, Any]:
+    """A row as answers have it: unknown dimensions null, counts as integers, ratios rounded once from exact sums."""
+    shown: dict[str, Any] = {}
+    wanted = {metric.value: metric for metric in measures(plan)}
+    for name, value in row.items():
+        if name not in wanted:
+            shown[name] = int(value) if name == PLACE else (value if value != "" else None)
+            continue
+        metric = wanted[name]
+        if metric.ratio_of is not None:
+            total, parts = metric.ratio_of
+            shown[name] = ratio(row[total.value], row[parts.value])
+        else:
+            shown[name] = value if metric in (Metric.AMOUNT, Metric.REVENUE) else int(value)
+    return shown

@@ -1,0 +1,130 @@
+"""Wires the query service: settings → clients → adapters → flows → routes."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from typing import TypedDict
+
+import structlog
+from fastapi import FastAPI
+
+from services.query.adapters.dynamo_log import DynamoLog
+from services.query.adapters.mysql_answers import MySqlAnswers
+from services.query.adapters.mysql_feeds import MySqlFeeds
+from services.query.adapters.mysql_reads import MySqlReads, ReadLimits
+from services.query.adapters.mysql_sales import MySqlSales
+from services.query.adapters.s3_receipts import S3Receipts
+from services.query.answer_question import AnswerQuestion
+from services.query.ports import ErrorLog, Feeds, Interpreter, PlanRunner, Receipts, Sales
+from services.query.read_records import ReadRecords
+from services.query.routes import router
+from services.query.rules.interpretation import OfflineInterpreter
+from services.query.settings import QuerySettings
+from shared.runtime.app import build_app
+from shared.runtime.aws import AwsClients
+from shared.runtime.health import Check
+from shared.runtime.mysql import MySqlAddress
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """What is read, and how to see whether it answers."""
+
+    sales: Sales
+    feeds: Feeds
+    receipts: Receipts
+    error_log: ErrorLog
+    plans: PlanRunner
+    checks: dict[str, Check] = field(default_factory=dict)
+
+
+class State(TypedDict):
+    """What routes find on `request.state`."""
+
+    records: ReadRecords
+    questions: AnswerQuestion
+
+
+OpenSources = Callable[[], AbstractAsyncContextManager[Sources]]
+
+
+def create_app(
+    settings: QuerySettings | None = None,
+    open_sources: OpenSources | None = None,
+    interpreter: Interpreter | None = None,
+) -> FastAPI:
+    """The app. Settings come from the environment, sources are the real ones, unless given (tests give fakes)."""
+    settings = settings or QuerySettings()
+    open_sources = open_sources or (lambda: _real_sources(settings))
+    checks: dict[str, Check] = {}
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[State]:
+        chosen = interpreter or choose_interpreter(settings)
+        log.info("interpreter.chosen", interpreter=chosen.name)
+        async with open_sources() as sources:
+            checks.update(sources.checks)
+            yield {
+                "records": ReadRecords(sources.sales, sources.feeds, sources.receipts, sources.error_log),
+                "questions": AnswerQuestion(chosen, sources.plans, _today),
+            }
+
+    return build_app(
+        title="query",
+        description="Reads the totals, the feeds and their errors back, over REST and in plain language.",
+        lifespan=lifespan,
+        routers=[router],
+        checks=lambda: checks,
+    )
+
+
+def choose_interpreter(settings: QuerySettings) -> Interpreter:
+    """The built-in rules, or a model where a key is given. LangChain is imported only then: it takes seconds."""
+    if settings.openai_api_key is None:
+        return OfflineInterpreter()
+    from services.query.adapters.langchain_interpreter import ModelAccess, open_interpreter
+
+    return open_interpreter(
+        ModelAccess(
+            api_key=settings.openai_api_key,
+            base_url=settings.openai_base_url,
+            model=settings.openai_model,
+            seconds=settings.model_seconds,
+            retries=settings.model_retries,
+        )
+    )
+
+
+def _today() -> date:
+    return datetime.now(UTC).date()
+
+
+@asynccontextmanager
+async def _real_sources(settings: QuerySettings) -> AsyncIterator[Sources]:
+    reads = MySqlReads(
+        MySqlAddress.parse(settings.database_url.get_secret_value()),
+        ReadLimits(
+            connections=settings.database_connections,
+            connect=settings.database_connect_seconds,
+            wait_for_connection=settings.database_wait_seconds,
+            statement=settings.statement_seconds,
+        ),
+    )
+    clients = AwsClients(settings)
+    async with clients.s3() as s3, clients.dynamodb() as dynamodb:
+        await reads.open()
+        try:
+            error_log = DynamoLog(dynamodb, settings.processing_log_table)
+            yield Sources(
+                sales=MySqlSales(reads),
+                feeds=MySqlFeeds(reads),
+                receipts=S3Receipts(s3, settings.receipts_bucket),
+                error_log=error_log,
+                plans=MySqlAnswers(reads, settings.answer_rows),
+                checks={"database": reads.check, "processing_log": error_log.check},
+            )
+        finally:
+            await reads.close()

@@ -1,0 +1,52 @@
+"""What `POST /api/queries` answers."""
+
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from pydantic import Field
+
+from services.query.rules.plan import Plan
+from shared.schemas.base import Contract, Money
+
+Cell = str | int | Money | date | None
+Parameter = str | int | date | None
+
+
+class Coverage(Contract):
+    """What the answer rests on, from the same snapshot of the store as the results."""
+
+    start: date | None = Field(description="First day asked for; null: no first day.")
+    end: date | None = Field(description="Last day asked for, included; null: no last day.")
+    data_from: date | None = Field(description="First day for which the store has sales at all.")
+    data_to: date | None = Field(description="Last day for which the store has sales at all.")
+    feeds_counted: int = Field(description="Feeds that are DONE and whose rows are part of the results.")
+    rows_rejected: int = Field(description="Rows of those feeds that were rejected, and so are not counted.")
+    feeds_in_progress: int = Field(description="Feeds that are begun or queued again, and not counted yet.")
+
+
+@dataclass(frozen=True, slots=True)
+class PlanRun:
+    """A plan's rows and how they were got."""
+
+    rows: list[dict[str, Any]]
+    truncated: bool
+    sql: str
+    parameters: dict[str, Any]
+    coverage: Coverage
+
+
+class Answer(Contract):
+    """`results` has one object per row: the dimensions asked for, then the measures; money as exact strings."""
+
+    question: str = Field(examples=["total revenue by category in March 2026"])
+    as_of: date = Field(description="The day that “last month” and the like are counted from.")
+    answer: str = Field(examples=["Revenue by category: 2 rows; the first is Shirts: 300.0000 EUR."])
+    understood: str = Field(examples=["Revenue by category and currency, 2026-03-01 to 2026-03-31."])
+    results: list[dict[str, Cell]]
+    truncated: bool = Field(description="Whether there are more rows than are shown.")
+    plan: Plan
+    sql: str = Field(description="What was run; values are bound to its markers, never pasted in.")
+    parameters: dict[str, Parameter]
+    coverage: Coverage
+    interpreter: str = Field(examples=["rules"])

@@ -1,0 +1,31 @@
+"""Which parts of a question may be names that only the store knows."""
+
+from collections.abc import Sequence
+
+from services.query.rules.vocabulary import KNOWN_WORDS, NOUNS
+from services.query.rules.words import LONGEST_NAME_WORDS, Word, name_texts, split_words
+
+NAME_MAX_CHARACTERS = 255
+
+
+def candidate_names(question: str) -> list[str]:
+    """Every text to look up, each once; at most LONGEST_NAME_WORDS per word of the question."""
+    words = split_words(question)
+    texts: dict[str, None] = {}
+    for first in range(len(words)):
+        for last in range(first, min(first + LONGEST_NAME_WORDS, len(words))):
+            if may_be_name(words, first, last):
+                texts.update(dict.fromkeys(name_texts(question, words, first, last)))
+    return [text for text in texts if len(text) <= NAME_MAX_CHARACTERS]
+
+
+def may_be_name(words: Sequence[Word], first: int, last: int) -> bool:
+    """A word of the language means what the language says, unless it is quoted or stands beside its noun."""
+    span = words[first : last + 1]
+    if len(span) > 1 and any(word.quoted is not None for word in span):
+        return False
+    if span[0].quoted is not None:
+        return True
+    if any(word.plain not in KNOWN_WORDS and not word.plain.isdecimal() for word in span):
+        return True
+    return first > 0 and words[first - 1].plain in NOUNS and span[0].plain not in KNOWN_WORDS

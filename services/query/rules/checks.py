@@ -1,0 +1,41 @@
+"""What every plan must pass before it is compiled, whoever wrote it: it says nothing that the question does not."""
+
+from collections.abc import Sequence
+
+from services.query.rules.plan import Period, Plan, ValueFilter
+from services.query.rules.suggestions import decline
+from services.query.rules.values import KnownValue, best_spelling, same_name
+
+
+def checked(plan: Plan, question: str, known: Sequence[KnownValue]) -> Plan:
+    """The plan with its names as the store spells them. Raises Declined.
+
+    A name must exist and stand in the question; a period's phrase must stand in the question.
+    """
+    if plan.period is not None:
+        _check_phrase(plan.period, question)
+    return plan.model_copy(update={"filters": [_existing(chosen, question, known) for chosen in plan.filters]})
+
+
+def _check_phrase(period: Period, question: str) -> None:
+    if _flat(period.phrase) not in _flat(question):
+        raise decline(f"The period “{period.phrase}” does not stand in the question.")
+
+
+def _existing(chosen: ValueFilter, question: str, known: Sequence[KnownValue]) -> ValueFilter:
+    names: list[str] = []
+    for value in chosen.values:
+        alike = [one.value for one in known if one.dimension is chosen.dimension and same_name(one.value, value)]
+        spelt = best_spelling(value, alike)
+        if not spelt:
+            raise decline(f"There is no {chosen.dimension} “{value}” with sales.")
+        if len(spelt) > 1:
+            raise decline(f"“{value}” may be {' or '.join(f'“{name}”' for name in spelt)}: write it exactly.")
+        if _flat(value) not in _flat(question):
+            raise decline(f"The {chosen.dimension} “{value}” does not stand in the question.")
+        names.append(spelt[0])
+    return chosen.model_copy(update={"values": list(dict.fromkeys(names))})
+
+
+def _flat(text: str) -> str:
+    return " ".join(text.lower().split())

@@ -1,0 +1,253 @@
+"""Reads a question as a plan, offline and always the same way, or declines it.
+
+Every word of the question ends up with exactly one meaning: part of a name, of the period, of a measure, of the
+ranking, of the grouping, or a word that carries no condition. If one word is left over, the question says
+something that the plan would not, and it is declined (P5).
+"""
+
+from collections.abc import Sequence
+from datetime import date
+
+from pydantic import ValidationError
+
+from services.query.rules.name_reading import read_names
+from services.query.rules.periods import find_periods
+from services.query.rules.plan import Dimension, Direction, Metric, Period, Plan, Ranking
+from services.query.rules.ranking_reading import Superlative, read_superlative
+from services.query.rules.sheet import Sheet
+from services.query.rules.suggestions import decline
+from services.query.rules.values import KnownValue
+from services.query.rules.vocabulary import (
+    FILLERS,
+    GROUPING,
+    LONGEST_METRIC_WORDS,
+    METRIC_PHRASES,
+    NOUNS,
+    OPENERS,
+    ORDER_PHRASES,
+    READ_AS_REVENUE,
+    REASONS,
+    SALES_ASSUMPTION,
+    TIME_ADJECTIVES,
+)
+
+DEFAULT_PLACES = 10
+
+
+class OfflineInterpreter:
+    """The interpreter that needs nothing but its tables."""
+
+    name = "rules"
+
+    async def read(self, question: str, as_of: date, known: Sequence[KnownValue]) -> Plan:
+        """Raises Declined."""
+        return interpret(question, as_of, known)
+
+
+def interpret(question: str, as_of: date, known: Sequence[KnownValue]) -> Plan:
+    """The plan that the question says, all of it and nothing else. Raises Declined."""
+    sheet = Sheet.of(question)
+    filters = read_names(sheet, known)
+    period = _read_period(sheet, as_of)
+    order = _read_order(sheet)
+    superlative = read_superlative(sheet)
+    metrics = _read_metrics(sheet)
+    grouping = _read_grouping(sheet)
+    _read_fillers(sheet, {*grouping.dimensions, *(superlative.targets if superlative else ())})
+    _refuse_leftovers(sheet)
+    if not metrics and superlative is not None and superlative.explains_itself:
+        metrics = [(-1, Metric.REVENUE)]
+        sheet.assumptions.append("“best” and “worst” are by revenue unless the question names a measure")
+    if not metrics:
+        raise decline("The question names no measure.")
+    chosen = list(dict.fromkeys(metric for _, metric in metrics))
+    ranking = _ranking(sheet, chosen, metrics, superlative, grouping, order)
+    dimensions = list(dict.fromkeys([*grouping.dimensions, *(superlative.targets if superlative else ())]))
+    try:
+        return Plan(
+            metrics=chosen,
+            dimensions=dimensions,
+            filters=filters,
+            period=period,
+            ranking=ranking,
+            assumptions=sheet.assumptions,
+        )
+    except ValidationError as error:
+        raise decline("; ".join(str(fault["msg"]) for fault in error.errors())) from error
+
+
+def _read_period(sheet: Sheet, as_of: date) -> Period | None:
+    found = find_periods(sheet.free_words(), as_of)
+    if len(found) > 1:
+        raise decline("The question names more than one period; ask for one at a time.")
+    for period in found:
+        phrase = sheet.claim(period.first, period.last)
+        if period.days.assumption:
+            sheet.assumptions.append(f"“{phrase}”: {period.days.assumption}")
+        try:
+            return Period(start=period.days.start, end=period.days.end, phrase=phrase)
+        except ValidationError as error:
+            raise decline(f"“{phrase}”: " + "; ".join(str(fault["msg"]) for fault in error.errors())) from error
+    return None
+
+
+def _read_order(sheet: Sheet) -> Direction | None:
+    """from most to least · in ascending order"""
+    directions: list[Direction] = []
+    for phrase in sorted(ORDER_PHRASES, key=len, reverse=True):
+        while (at := sheet.find(phrase)) is not None:
+            sheet.claim(at, at + len(phrase.split()))
+            directions.append(ORDER_PHRASES[phrase])
+    if len(directions) > 1:
+        raise decline("The question names more than one order.")
+    return directions[0] if directions else None
+
+
+def _read_metrics(sheet: Sheet) -> list[tuple[int, Metric]]:
+    """Measures and where they stand, in the question's order; longer phrases first, so that none is cut short."""
+    found: list[tuple[int, Metric]] = []
+    for length in range(LONGEST_METRIC_WORDS, 0, -1):
+        for at in range(len(sheet.words) - length + 1):
+            phrase = sheet.phrase(at, at + length)
+            if phrase is None or phrase not in METRIC_PHRASES:
+                continue
+            sheet.claim(at, at + length)
+            sheet.metric_starts.add(at)
+            found.append((at, METRIC_PHRASES[phrase]))
+            if phrase in READ_AS_REVENUE:
+                sheet.assumptions.append(SALES_ASSUMPTION)
+    return sorted(found)
+
+
+class _Grouping:
+    """What is asked for "by": `dimensions` in order, those introduced by each, every or per, and a measure's place."""
+
+    def __init__(self) -> None:
+        self.dimensions: list[Dimension] = []
+        self.each: list[Dimension] = []
+        self.by_metric_at: int | None = None
+
+
+def _read_grouping(sheet: Sheet) -> _Grouping:
+    grouping = _Grouping()
+    for at in range(len(sheet.words)):
+        word = sheet.free(at)
+        if word in TIME_ADJECTIVES:
+            sheet.claim(at, at + 1)
+            grouping.dimensions.append(TIME_ADJECTIVES[word])
+        elif word in GROUPING:
+            _read_group(sheet, at, grouping)
+    for at in range(len(sheet.words)):
+        # "products by revenue", "which sellers …": the noun alone says what the rows are.
+        if sheet.free(at) in NOUNS and (_asks_which(sheet, at) or grouping.by_metric_at == at + 1):
+            grouping.dimensions.append(NOUNS[sheet.words[at].plain])
+            sheet.claim(at, at + 1)
+    return grouping
+
+
+def _asks_which(sheet: Sheet, at: int) -> bool:
+    return at > 0 and sheet.free(at - 1) in ("which", "what")
+
+
+def _read_group(sheet: Sheet, at: int, grouping: _Grouping) -> None:
+    """by month and seller · for each category · grouped by … · by revenue (an order) · by acme (a name)"""
+    word = sheet.free(at)
+    begin = at - 1 if at > 0 and sheet.free(at - 1) in ("grouped", "sorted", "ordered", "ranked", "split") else at
+    if at > 1 and sheet.free(at - 2) == "broken" and sheet.free(at - 1) == "down":
+        begin = at - 2
+    behind = sheet.skip(at + 1, "total", "the", "each")
+    if word == "by" and sheet.is_name(behind):
+        sheet.claim(at, at + 1)
+        return
+    if word == "by" and behind in sheet.metric_starts:
+        if grouping.by_metric_at is not None:
+            raise decline("The question names more than one order.")
+        grouping.by_metric_at = at
+        sheet.order_metric_at = behind
+        sheet.claim(begin, behind)
+        return
+    last = behind
+    nouns: list[Dimension] = []
+    while (noun := sheet.free(last)) in NOUNS:
+        nouns.append(NOUNS[noun])
+        joint = sheet.skip(last + 1, "and", "then", "by", "per", "each", "the", "&")
+        last += 1
+        if sheet.free(joint) not in NOUNS:
+            break
+        last = joint
+    if not nouns:
+        return
+    sheet.claim(begin, last)
+    grouping.dimensions += nouns
+    if word != "by":
+        grouping.each += nouns
+
+
+def _read_fillers(sheet: Sheet, shown: set[Dimension]) -> None:
+    for at, word in enumerate(sheet.words):
+        plain = sheet.free(at)
+        if plain in FILLERS or (plain in OPENERS and word.opens_sentence) or plain == "&":
+            sheet.claim(at, at + 1)
+        elif plain in NOUNS and NOUNS[plain] in shown:
+            # Named again, as in "… Return product and revenue."
+            sheet.claim(at, at + 1)
+
+
+def _refuse_leftovers(sheet: Sheet) -> None:
+    left = [(word.plain, word.quoted) for word in sheet.left_over()]
+    if not left:
+        return
+    words = ", ".join(f"“{quoted or plain}”" for plain, quoted in left)
+    reasons = list(dict.fromkeys(REASONS[plain] for plain, quoted in left if quoted is None and plain in REASONS))
+    unknown = any(quoted is not None or plain not in REASONS for plain, quoted in left)
+    if unknown and not reasons:
+        reasons = ["it is no known product, category, seller or currency, and no word that is understood here"]
+    raise decline(f"Not understood: {words} ({'; '.join(reasons)}).")
+
+
+def _ranking(
+    sheet: Sheet,
+    chosen: list[Metric],
+    metrics: list[tuple[int, Metric]],
+    superlative: Superlative | None,
+    grouping: _Grouping,
+    order: Direction | None,
+) -> Ranking | None:
+    by = next((metric for at, metric in metrics if at == sheet.order_metric_at), None)
+    if superlative is None:
+        if by is None and order is None:
+            return None
+        if by is None and len(chosen) > 1:
+            raise decline("Say which measure the order is by.")
+        if not grouping.dimensions:
+            raise decline("There is nothing to put in order: say by product, category, seller, day or month.")
+        return Ranking(metric=by or chosen[0], direction=order or Direction.HIGHEST)
+    if order is not None and order is not superlative.direction:
+        raise decline("The question names two orders.")
+    asked_for = [dimension for dimension in grouping.dimensions if dimension not in superlative.targets]
+    targets = superlative.targets or [dimension for dimension in asked_for if dimension not in grouping.each]
+    if not targets:
+        raise decline("Say what to rank: products, categories, sellers, days or months.")
+    if any(dimension not in grouping.each for dimension in asked_for if dimension not in targets):
+        raise decline("Say “for each …” to rank within each of them.")
+    places = superlative.places
+    if places is None:
+        places = DEFAULT_PLACES if superlative.is_plural else 1
+        if superlative.is_plural:
+            sheet.assumptions.append(f"{DEFAULT_PLACES} places are shown unless the question says how many")
+    return Ranking(
+        metric=by or _ranked_metric(chosen, metrics, superlative),
+        direction=superlative.direction,
+        places=places,
+        within=[dimension for dimension in asked_for if dimension in grouping.each],
+    )
+
+
+def _ranked_metric(chosen: list[Metric], metrics: list[tuple[int, Metric]], superlative: Superlative) -> Metric:
+    """The only measure, or the one right behind the superlative: "the highest revenue"."""
+    if len(chosen) == 1:
+        return chosen[0]
+    behind = [metric for at, metric in metrics if at == superlative.last]
+    if behind:
+        return behind[0]
+    raise decline("Say which measure the ranking is by.")

@@ -1,0 +1,340 @@
+"""The words that the offline interpreter knows, as data. What is in no table here is not understood."""
+
+from services.query.rules.plan import Dimension, Direction, Metric
+
+METRIC_PHRASES: dict[str, Metric] = {
+    "revenue": Metric.REVENUE,
+    "revenues": Metric.REVENUE,
+    "sales": Metric.REVENUE,
+    "sales revenue": Metric.REVENUE,
+    "turnover": Metric.REVENUE,
+    "how much revenue": Metric.REVENUE,
+    "how much turnover": Metric.REVENUE,
+    "quantity": Metric.QUANTITY,
+    "quantities": Metric.QUANTITY,
+    "quantity sold": Metric.QUANTITY,
+    "units": Metric.QUANTITY,
+    "units sold": Metric.QUANTITY,
+    "items sold": Metric.QUANTITY,
+    "number of units": Metric.QUANTITY,
+    "number of units sold": Metric.QUANTITY,
+    "number of items sold": Metric.QUANTITY,
+    "how many units": Metric.QUANTITY,
+    "amount": Metric.AMOUNT,
+    "amounts": Metric.AMOUNT,
+    "transactions": Metric.TRANSACTIONS,
+    "transaction count": Metric.TRANSACTIONS,
+    "number of transactions": Metric.TRANSACTIONS,
+    "how many transactions": Metric.TRANSACTIONS,
+    "average price": Metric.AVERAGE_PRICE,
+    "average price per unit": Metric.AVERAGE_PRICE,
+    "average selling price": Metric.AVERAGE_PRICE,
+    "average selling price per unit": Metric.AVERAGE_PRICE,
+    "average unit price": Metric.AVERAGE_PRICE,
+    "average revenue per unit": Metric.AVERAGE_PRICE,
+    "revenue per unit": Metric.AVERAGE_PRICE,
+    "revenue divided by quantity": Metric.AVERAGE_PRICE,
+    "revenue divided by total quantity": Metric.AVERAGE_PRICE,
+    "revenue divided by units": Metric.AVERAGE_PRICE,
+    "revenue per transaction": Metric.REVENUE_PER_TRANSACTION,
+    "average revenue per transaction": Metric.REVENUE_PER_TRANSACTION,
+    "average transaction value": Metric.REVENUE_PER_TRANSACTION,
+    "average value per transaction": Metric.REVENUE_PER_TRANSACTION,
+    "units per transaction": Metric.UNITS_PER_TRANSACTION,
+    "average units per transaction": Metric.UNITS_PER_TRANSACTION,
+    "average number of units per transaction": Metric.UNITS_PER_TRANSACTION,
+    "quantity per transaction": Metric.UNITS_PER_TRANSACTION,
+    "average quantity per transaction": Metric.UNITS_PER_TRANSACTION,
+    "number of products": Metric.PRODUCTS,
+    "number of different products": Metric.PRODUCTS,
+    "number of distinct products": Metric.PRODUCTS,
+    "how many products": Metric.PRODUCTS,
+    "how many different products": Metric.PRODUCTS,
+    "how many distinct products": Metric.PRODUCTS,
+    "number of sellers": Metric.SELLERS,
+    "number of different sellers": Metric.SELLERS,
+    "number of distinct sellers": Metric.SELLERS,
+    "how many sellers": Metric.SELLERS,
+    "how many different sellers": Metric.SELLERS,
+    "how many distinct sellers": Metric.SELLERS,
+}
+LONGEST_METRIC_WORDS = max(len(phrase.split()) for phrase in METRIC_PHRASES)
+
+SALES_ASSUMPTION = "“sales” is read as revenue"
+READ_AS_REVENUE = frozenset({"sales"})
+
+NOUNS: dict[str, Dimension] = {
+    "product": Dimension.PRODUCT,
+    "products": Dimension.PRODUCT,
+    "category": Dimension.CATEGORY,
+    "categories": Dimension.CATEGORY,
+    "seller": Dimension.SELLER,
+    "sellers": Dimension.SELLER,
+    "currency": Dimension.CURRENCY,
+    "currencies": Dimension.CURRENCY,
+    "day": Dimension.DAY,
+    "days": Dimension.DAY,
+    "week": Dimension.WEEK,
+    "weeks": Dimension.WEEK,
+    "month": Dimension.MONTH,
+    "months": Dimension.MONTH,
+    "quarter": Dimension.QUARTER,
+    "quarters": Dimension.QUARTER,
+    "year": Dimension.YEAR,
+    "years": Dimension.YEAR,
+}
+PLURALS = frozenset(noun for noun in NOUNS if noun.endswith("s"))
+
+COUNTED = PLURALS | {"units", "items", "transactions", "pieces"}
+"""What a number in front of it counts."""
+
+TIME_ADJECTIVES: dict[str, Dimension] = {
+    "daily": Dimension.DAY,
+    "weekly": Dimension.WEEK,
+    "monthly": Dimension.MONTH,
+    "quarterly": Dimension.QUARTER,
+    "yearly": Dimension.YEAR,
+    "annual": Dimension.YEAR,
+}
+
+SUPERLATIVES: dict[str, Direction] = {
+    **dict.fromkeys(("top", "best", "highest", "most", "largest", "biggest", "greatest", "peak"), Direction.HIGHEST),
+    **dict.fromkeys(("best-selling", "top-selling", "best-performing", "top-performing"), Direction.HIGHEST),
+    **dict.fromkeys(("bottom", "worst", "lowest", "least", "fewest", "smallest"), Direction.LOWEST),
+    **dict.fromkeys(("worst-selling", "worst-performing"), Direction.LOWEST),
+}
+SELF_EXPLAINING = frozenset(word for word in SUPERLATIVES if word.startswith(("top", "best", "bottom", "worst")))
+"""“Best” and “worst” of itself mean by revenue; “most” and “highest” do not say of what."""
+
+SUPERLATIVE_TAILS = frozenset({"selling", "performing"})
+
+NUMBERS = {
+    word: number
+    for number, word in enumerate(
+        ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"), start=1
+    )
+}
+
+ORDER_PHRASES: dict[str, Direction] = {
+    "from most to least": Direction.HIGHEST,
+    "from highest to lowest": Direction.HIGHEST,
+    "from high to low": Direction.HIGHEST,
+    "highest first": Direction.HIGHEST,
+    "in descending order": Direction.HIGHEST,
+    "descending": Direction.HIGHEST,
+    "from least to most": Direction.LOWEST,
+    "from lowest to highest": Direction.LOWEST,
+    "from low to high": Direction.LOWEST,
+    "lowest first": Direction.LOWEST,
+    "in ascending order": Direction.LOWEST,
+    "ascending": Direction.LOWEST,
+}
+
+MONTHS = [
+    "january",
+    "february",
+    "march",
+    "april",
+    "may",
+    "june",
+    "july",
+    "august",
+    "september",
+    "october",
+    "november",
+    "december",
+]
+MONTH_NUMBERS = {
+    **{name: number for number, name in enumerate(MONTHS, start=1)},
+    **{name[:3]: number for number, name in enumerate(MONTHS, start=1)},
+    "sept": 9,
+}
+
+PERIOD_WORDS = frozenset(
+    [
+        "today",
+        "yesterday",
+        "this",
+        "current",
+        "last",
+        "past",
+        "previous",
+        "since",
+        "after",
+        "before",
+        "until",
+        "till",
+        "through",
+        "throughout",
+        "to",
+        "between",
+        "during",
+        "date",
+        "far",
+        "so",
+        "ytd",
+        "mtd",
+        "first",
+        "second",
+        "third",
+        "fourth",
+        "q1",
+        "q2",
+        "q3",
+        "q4",
+        "st",
+        "nd",
+        "rd",
+        "th",
+        "from",
+        "up",
+    ]
+)
+
+FILLERS = frozenset(
+    [
+        "a",
+        "an",
+        "the",
+        "of",
+        "for",
+        "in",
+        "on",
+        "from",
+        "at",
+        "with",
+        "and",
+        "is",
+        "are",
+        "was",
+        "were",
+        "be",
+        "been",
+        "do",
+        "does",
+        "did",
+        "has",
+        "have",
+        "had",
+        "there",
+        "what",
+        "what's",
+        "which",
+        "who",
+        "show",
+        "me",
+        "give",
+        "tell",
+        "please",
+        "us",
+        "our",
+        "we",
+        "their",
+        "its",
+        "total",
+        "totals",
+        "overall",
+        "sum",
+        "how",
+        "sold",
+        "sell",
+        "sells",
+        "selling",
+        "made",
+        "make",
+        "makes",
+        "generate",
+        "generates",
+        "generated",
+        "bring",
+        "brings",
+        "brought",
+        "get",
+        "gets",
+        "got",
+        "find",
+        "calculate",
+        "compute",
+        "display",
+        "can",
+        "could",
+        "you",
+        "come",
+        "comes",
+        "came",
+        "need",
+    ]
+)
+"""Words that carry no condition: the question means the same without them."""
+
+OPENERS = frozenset({"list", "return", "report"})
+"""Only at the start of a sentence: elsewhere `returns` and `reports` are things that one asks about."""
+
+GROUPING = frozenset({"by", "per", "each", "every"})
+
+_NO_SUCH_DATA = "the data are sums per seller, day, product, category and currency; they do not have {}"
+REASONS: dict[str, str] = {
+    **dict.fromkeys(
+        ("customer", "customers", "buyer", "buyers", "client", "clients"), _NO_SUCH_DATA.format("customers")
+    ),
+    **dict.fromkeys(
+        ("region", "regions", "country", "countries", "city", "cities", "state"), _NO_SUCH_DATA.format("places")
+    ),
+    **dict.fromkeys(
+        ("profit", "profits", "margin", "margins", "cost", "costs", "tax", "taxes"),
+        _NO_SUCH_DATA.format("costs, taxes or profits"),
+    ),
+    **dict.fromkeys(("order", "orders", "single"), _NO_SUCH_DATA.format("single orders or transactions")),
+    **dict.fromkeys(("median", "mode", "percentile", "variance"), "only sums and ratios of sums can be formed"),
+    **dict.fromkeys(
+        ("predict", "forecast", "expect", "estimate", "will", "tomorrow", "next"),
+        "only what was sold is known; nothing is predicted",
+    ),
+    **dict.fromkeys(
+        ("not", "no", "never", "without", "except", "excluding", "other", "only", "but", "n't", "didn't", "none"),
+        "exclusions cannot be asked for yet",
+    ),
+    **dict.fromkeys(
+        ("more", "less", "than", "over", "under", "above", "below", "exceeding", "fewer", "least"),
+        "conditions on a total cannot be asked for yet",
+    ),
+    **dict.fromkeys(
+        ("compare", "compared", "comparison", "versus", "vs", "growth", "change", "increase", "decrease", "trend"),
+        "comparisons cannot be asked for yet",
+    ),
+    **dict.fromkeys(
+        ("share", "percent", "percentage", "proportion", "cumulative", "running"),
+        "shares and running sums cannot be asked for yet",
+    ),
+    **dict.fromkeys(("should", "recommend", "advise", "focus", "why"), "only figures are given, no advice"),
+    **dict.fromkeys(("containing", "contains", "like", "similar"), "names are matched whole"),
+    **dict.fromkeys(("all", "both", "any", "some", "or"), "this condition cannot be asked for yet"),
+    **dict.fromkeys(("my", "mine", "i"), "it is not known who “I” is: name the seller"),
+    **dict.fromkeys(
+        ("average", "avg", "mean"),
+        "an average needs its divisor: ask for the average price, or for revenue or units per transaction",
+    ),
+    **dict.fromkeys(("count", "many", "number"), "say what is counted: transactions, units, products or sellers"),
+    **dict.fromkeys(("sale",), "say revenue, units or transactions"),
+}
+"""Why some words that people use are not understood. They are never taken for names unless quoted."""
+
+
+def _known_words() -> frozenset[str]:
+    phrases = " ".join([*METRIC_PHRASES, *ORDER_PHRASES])
+    tables = (NOUNS, TIME_ADJECTIVES, SUPERLATIVES, NUMBERS, MONTH_NUMBERS, REASONS)
+    words = {word for table in tables for word in table}
+    return frozenset(
+        words
+        | set(phrases.split())
+        | PERIOD_WORDS
+        | FILLERS
+        | OPENERS
+        | GROUPING
+        | SUPERLATIVE_TAILS
+        | {"grouped", "broken", "down", "split", "sorted", "ordered", "ranked", "today", "inclusive", "including"}
+    )
+
+
+KNOWN_WORDS = _known_words()
+"""A name made of these alone counts as a name only between quotation marks or beside its dimension's noun."""
