@@ -24,7 +24,8 @@ class S3Receipts:
     async def one(self, feed_id: UUID) -> Receipt | None:
         try:
             answer = await self._s3.get_object(Bucket=self._bucket, Key=f"{feed_id}.json")
-            async with answer["Body"] as body:
+            body = answer["Body"]
+            async with body:  # closes it; what it yields is the bare response, whose read() takes no limit
                 text = await body.read(_RECEIPT_MAX_BYTES)
         except ClientError as error:
             if error.response.get("Error", {}).get("Code") in ("NoSuchKey", "404"):
