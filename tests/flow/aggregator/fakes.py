@@ -1,0 +1,296 @@
+"""Small stand-ins for what the aggregator's flow acts through; they keep what they were told, in order."""
+
+import asyncio
+import hashlib
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from uuid import UUID
+
+from services.aggregator.apply_feed import ApplyFeed, Limits, Ports
+from services.aggregator.errors import LeaseLost, MissingObject, SameContent, UnreadableFeed
+from services.aggregator.ports import Contribution, ContributionBatches
+from services.aggregator.rules.feed_identity import FeedIdentity, ObjectFacts, ObjectRef
+from services.aggregator.rules.feed_lease import Claimed, ClaimRefusal, FeedRow, refusal
+from services.aggregator.rules.feed_outcome import Conclusion
+from services.aggregator.threaded_reading import ReadingThreads
+from shared.schemas.feeds import Counts, FeedType, ProcessingStatus
+from shared.schemas.issues import Issue, IssueTotal, Severity
+from shared.schemas.reports import FeedReport
+
+BUCKET = "uploads"
+STORED_AT = datetime(2026, 11, 21, 23, 30, tzinfo=UTC)
+
+Step = Callable[[str], None]
+
+
+def no_step(_: str) -> None:
+    """What happens at a step unless a test says otherwise."""
+
+
+@dataclass
+class MemoryUploads:
+    """A versioned bucket. `at` is told of every call, before it does anything."""
+
+    at: Step = no_step
+    objects: dict[tuple[str, str], tuple[ObjectFacts, bytes]] = field(default_factory=dict)
+
+    def put(self, key: str, content: bytes, **metadata: str) -> ObjectRef:
+        version = f"v{len(self.objects) + 1}"
+        ref = ObjectRef(BUCKET, key, version, hashlib.md5(content, usedforsecurity=False).hexdigest())
+        named = {name.replace("_", "-"): value for name, value in metadata.items()}
+        self.objects[key, version] = (ObjectFacts(ref, len(content), STORED_AT, named), content)
+        return ref
+
+    def delete(self, ref: ObjectRef) -> None:
+        del self.objects[ref.key, ref.version_id or ""]
+
+    async def describe(self, ref: ObjectRef) -> ObjectFacts:
+        self.at("describe")
+        return self._find(ref)[0]
+
+    async def download(self, facts: ObjectFacts, path: Path) -> str:
+        self.at("download")
+        content = self._find(facts.ref)[1]
+        await asyncio.to_thread(path.write_bytes, content)
+        return hashlib.sha256(content).hexdigest()
+
+    def _find(self, ref: ObjectRef) -> tuple[ObjectFacts, bytes]:
+        try:
+            return self.objects[ref.key, ref.version_id or ""]
+        except KeyError as error:
+            raise MissingObject from error
+
+
+@dataclass
+class MemoryErrorBucket:
+    at: Step = no_step
+    raws: dict[UUID, str] = field(default_factory=dict)
+    reports: dict[UUID, FeedReport] = field(default_factory=dict)
+    gone: bool = False
+
+    async def keep_raw(self, feed: FeedIdentity) -> str | None:
+        self.at("keep_raw")
+        if self.gone or feed.size_bytes is None:
+            return None
+        self.raws[feed.feed_id] = feed.ref.key
+        return f"s3://errors/{feed.feed_id}/raw"
+
+    async def keep_report(self, report: FeedReport) -> str:
+        self.at("keep_report")
+        self.reports[report.header.feed_id] = report
+        return f"s3://errors/{report.header.feed_id}/report.json"
+
+
+@dataclass
+class Stored:
+    """One feed's row, and what it adds."""
+
+    feed: FeedIdentity
+    status: ProcessingStatus = ProcessingStatus.IN_QUEUE
+    fence: int = 0
+    lease_expires_at: datetime | None = None
+    conclusion: Conclusion | None = None
+    contributions: list[Contribution] = field(default_factory=list)
+
+
+@dataclass
+class MemoryStore:
+    """Feeds and Ledger in one, with a clock that a test can move."""
+
+    at: Step = no_step
+    rows: dict[UUID, Stored] = field(default_factory=dict)
+    now: datetime = STORED_AT + timedelta(minutes=1)
+    lease: timedelta = timedelta(seconds=60)
+    commits: int = 0
+
+    async def claim(self, feed: FeedIdentity, owner: str) -> Claimed | ClaimRefusal:
+        self.at("claim")
+        row = self.rows.setdefault(feed.feed_id, Stored(feed))
+        seen = FeedRow(row.feed.ref, row.status, row.lease_expires_at, self.now)
+        if refused := refusal(feed, seen):
+            return refused
+        row.status, row.fence, row.lease_expires_at = ProcessingStatus.IN_PROGRESS, row.fence + 1, self.now + self.lease
+        return Claimed(feed=feed, fence=row.fence, attempt=row.fence, owner=owner, started_at=self.now)
+
+    async def renew(self, claim: Claimed) -> None:
+        self.at("renew")
+        self._held(claim).lease_expires_at = self.now + self.lease
+
+    async def release(self, claim: Claimed) -> None:
+        self.at("release")
+        try:
+            self._held(claim).status = ProcessingStatus.IN_QUEUE
+        except LeaseLost:
+            return
+
+    async def find_known(self, feeds: Sequence[FeedIdentity]) -> UUID | None:
+        self.at("find_known")
+        for feed in feeds:
+            if feed.feed_id in self.rows and feed.ref.is_same_as(self.rows[feed.feed_id].feed.ref):
+                return feed.feed_id
+        return None
+
+    async def refuse_same_content(self, claim: Claimed, sha256: str) -> None:
+        self.at("refuse_same_content")
+        self._refuse(claim, sha256)
+
+    async def commit(self, claim: Claimed, conclusion: Conclusion, contributions: ContributionBatches | None) -> None:
+        self.at("commit")
+        added = [each async for batch in contributions() for each in batch] if contributions else []
+        # From here on in one go, as a transaction is.
+        row = self._held(claim)
+        if conclusion.adds_to_totals:
+            self._refuse(claim, conclusion.sha256 or "")
+        row.contributions = added
+        row.conclusion, row.status = conclusion, conclusion.status
+        self.commits += 1
+        self.at("committed")
+
+    def _held(self, claim: Claimed) -> Stored:
+        row = self.rows[claim.feed.feed_id]
+        if row.fence != claim.fence or row.status is not ProcessingStatus.IN_PROGRESS:
+            raise LeaseLost
+        return row
+
+    def _refuse(self, claim: Claimed, sha256: str) -> None:
+        for row in self.rows.values():
+            told = row.conclusion
+            if told and told.adds_to_totals and told.sha256 == sha256 and row.feed.seller_id == claim.feed.seller_id:
+                raise SameContent(row.feed.feed_id, told.counts.rows_received)
+
+
+class LineReadFeed:
+    """`name,rows` per line; a line that is no such thing is rejected."""
+
+    def __init__(self, text: str, day: date) -> None:
+        self.layout = "lines"
+        self.closed = 0
+        self._issues: list[Issue] = []
+        self._groups: dict[str, int] = {}
+        for number, line in enumerate(text.splitlines(), start=1):
+            name, _, rows = line.partition(",")
+            if rows.isdigit():
+                self._groups[name] = self._groups.get(name, 0) + int(rows)
+            else:
+                message = "rows is no number"
+                self._issues.append(
+                    Issue(code="validation/invalid_rows", severity=Severity.ERROR, message=message, line=number)
+                )
+        self._day = day
+
+    @property
+    def counts(self) -> Counts:
+        accepted, rejected = sum(self._groups.values()), len(self._issues)
+        return Counts(rows_received=accepted + rejected, rows_accepted=accepted, rows_rejected=rejected)
+
+    @property
+    def issue_totals(self) -> list[IssueTotal]:
+        rejected = len(self._issues)
+        return [IssueTotal(code="validation/invalid_rows", severity=Severity.ERROR, rows=rejected)] if rejected else []
+
+    def first_issues(self, limit: int) -> list[Issue]:
+        return self._issues[:limit]
+
+    def contributions(self, batch_size: int) -> Iterator[list[Contribution]]:
+        groups = sorted(self._groups.items())
+        for start in range(0, len(groups), batch_size):
+            yield [self._contribution(*group) for group in groups[start : start + batch_size]]
+
+    def _contribution(self, name: str, rows: int) -> Contribution:
+        money = Decimal("1.10") * rows
+        return Contribution(self._day, "", name, "", "", 2 * rows, money, 2 * money, rows)
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+class Gate:
+    """Holds the reading thread that comes to it until the test lets it go."""
+
+    def __init__(self) -> None:
+        self._entered, self._leave = threading.Event(), threading.Event()
+
+    def __call__(self) -> None:
+        self._entered.set()
+        self._leave.wait(10)
+
+    async def entered(self) -> None:
+        assert await asyncio.to_thread(self._entered.wait, 10)
+
+    def open(self) -> None:
+        self._leave.set()
+
+
+@dataclass
+class LineReader:
+    """Reads files of `name,rows` lines. `meanwhile` runs in the reading thread."""
+
+    meanwhile: Callable[[], None] = lambda: None
+    at: Step = no_step
+    read_feeds: list[LineReadFeed] = field(default_factory=list)
+
+    def read(self, path: Path, *, seller_id: str, object_day: date) -> LineReadFeed:
+        self.at("read")
+        text = path.read_text()
+        self.meanwhile()
+        if text.startswith("%PDF"):
+            raise UnreadableFeed("format/unknown_layout", "no layout fits")
+        self.read_feeds.append(LineReadFeed(text, object_day))
+        return self.read_feeds[-1]
+
+
+@dataclass
+class World:
+    """All of it, and the flow on top. `flow()` makes another worker on the same stores."""
+
+    work_dir: Path
+    uploads: MemoryUploads = field(default_factory=MemoryUploads)
+    error_bucket: MemoryErrorBucket = field(default_factory=MemoryErrorBucket)
+    store: MemoryStore = field(default_factory=MemoryStore)
+    reader: LineReader = field(default_factory=LineReader)
+    limits: Limits = field(default_factory=lambda: Limits(1_000_000, 60.0, 2))
+    wakes: int = 0
+    threads: ReadingThreads = field(default_factory=lambda: ReadingThreads(2))
+
+    def flow(self, worker: str = "w1") -> ApplyFeed:
+        ports = Ports(
+            uploads=self.uploads,
+            error_bucket=self.error_bucket,
+            feeds=self.store,
+            ledger=self.store,
+            readers={FeedType.TRANSACTIONS: self.reader},
+        )
+        return ApplyFeed(
+            ports,
+            self.threads,
+            self.limits,
+            work_dir=self.work_dir,
+            worker=worker,
+            default_seller_id="house",
+            committed=self._wake,
+        )
+
+    def at_every_step(self, step: Step) -> None:
+        for part in (self.uploads, self.error_bucket, self.store, self.reader):
+            part.at = step
+
+    def only(self) -> Stored:
+        [row] = self.store.rows.values()
+        return row
+
+    def _wake(self) -> None:
+        self.wakes += 1
+
+
+@asynccontextmanager
+async def open_world(work_dir: Path, **parts: object) -> AsyncIterator[World]:
+    world = replace(World(work_dir), **parts)  # type: ignore[arg-type] # fields by name
+    try:
+        yield world
+    finally:
+        world.threads.close()
