@@ -44,6 +44,13 @@ def test_lines_are_counted_alike_in_every_line_ending(read: Read, ending: str) -
     ]
 
 
+@pytest.mark.parametrize("blanks", range(6))
+def test_blank_lines_are_no_rows_but_count_as_lines(read: Read, blanks: int) -> None:
+    reading = read("\n" * blanks + HEADER + "\n" * blanks + "A,x,1\n" + "\n" * blanks + "A,y,1\n")
+    assert [line for line, _ in reading.codes] == [2 * blanks + 2, 3 * blanks + 3]
+    assert reading.counts.rows_received == 2
+
+
 def test_mixed_line_endings_lose_no_row(read: Read) -> None:
     reading = read(HEADER + "A,1,1\r\nB,1,1\nC,1,1\rD,x,1\r\r\nE,1,1\n\rF,y,1")
     assert [c.product_name for c in reading.contributions] == ["A", "B", "C", "E"]
@@ -59,9 +66,13 @@ def test_an_unclosed_quote_rejects_its_row_and_tells_what_it_swallowed(read: Rea
 
 
 def test_text_after_a_closing_quote_rejects_the_row_and_the_rest_goes_on(read: Read) -> None:
-    reading = read(HEADER + '"A"x,1,1\n"B\n"y,1,1\nC,1,1\n"D",1,1\n')
-    assert reading.codes == [(2, "format/stray_quote"), (3, "format/stray_quote")]
-    assert [issue.raw for issue in reading.issues] == ['"A"x,1,1', '"B\n"y,1,1']
+    reading = read(HEADER + '"A"x,1,1\n"B\n"y,1,1\nC,1,1\n"D",1,1\nE,x,1\n')
+    assert reading.codes == [
+        (2, "format/stray_quote"),
+        (3, "format/stray_quote"),
+        (7, "validation/invalid_quantity"),
+    ]
+    assert [issue.raw for issue in reading.issues] == ['"A"x,1,1', '"B\n"y,1,1', "E,x,1"]
     assert [c.product_name for c in reading.contributions] == ["C", "D"]
 
 
