@@ -30,6 +30,8 @@ from deploy.local.stack import Stack, StackPlan, migrate
 from deploy.local.terminal import Silence
 
 _LOGS_KEPT = STATE / "test-logs"
+QUICK = {"aggregator": {"LEASE_SECONDS": "10", "VISIBILITY_SECONDS": "10"}, "notifier": {"VISIBILITY_SECONDS": "10"}}
+"""So that what waits for a lease or for a message to come back does not wait a minute."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +153,7 @@ def _session_stack(
 ) -> Iterator[Stack]:
     name = f"e{secrets.token_hex(4)}"
     scratch = f"sellersync_{name}"
-    stack = Stack(foundations, StackPlan(name=name, database=scratch), Silence())
+    stack = Stack(foundations, StackPlan(name=name, database=scratch, overrides=QUICK), Silence())
     try:
         stack.start()
         stack_holder.stack = stack

@@ -83,7 +83,7 @@ def test_a_headerless_upload_becomes_totals_a_log_record_a_notification_and_answ
     assert grand["transactions"] == 20
     assert Decimal(grand["total_revenue"]) == sum(Decimal(row[3]) for row in good)
 
-    (rejected,) = product.all("/api/errors", seller_id=seller)
+    (rejected,) = eventually(lambda: product.all("/api/errors", seller_id=seller), "an entry in the error log")
     assert rejected["feed_id"] == str(accepted.feed_id)
     assert [(issue["code"], issue["line"]) for issue in rejected["issues"]] == [("validation/invalid_quantity", 15)]
     assert [entry["event_type"] for entry in product.log_of(accepted.feed_id)] == ["FeedProcessed"]
