@@ -11,7 +11,7 @@ import structlog
 
 from services.query.errors import Declined
 from services.query.ports import Interpreter, PlanRunner
-from services.query.rules.answers import Answer
+from services.query.rules.answers import Answer, as_cells
 from services.query.rules.candidates import candidate_names
 from services.query.rules.checks import checked
 from services.query.rules.confinement import Confinement
@@ -44,7 +44,7 @@ class AnswerQuestion:
             as_of=day,
             answer=answer(plan, run.rows, run.coverage, truncated=run.truncated),
             understood=understood(plan, day),
-            results=run.rows,
+            results=[as_cells(row) for row in run.rows],
             truncated=run.truncated,
             plan=plan,
             sql=run.sql,

@@ -72,6 +72,9 @@ def as_text(statement: sa.Select[Any]) -> tuple[str, dict[str, Any]]:
 
 def _select_names(column: sa.Column[Any], candidates: Sequence[str], confinement: Confinement) -> sa.Select[Any]:
     lowered = sorted({candidate.lower() for candidate in candidates})
+    if column is totals.c.seller_id:
+        # An ASCII column cannot even be compared with anything else.
+        lowered = [candidate for candidate in lowered if candidate.isascii()]
     return (
         confined_select([column], totals, confinement)
         .where(sa.func.lower(column).in_(lowered), column != "")
@@ -82,7 +85,9 @@ def _select_names(column: sa.Column[Any], candidates: Sequence[str], confinement
 
 def _select_currencies(candidates: Sequence[str], confinement: Confinement) -> sa.Select[Any]:
     """Codes are words too (ALL, TOP, TRY): only in capitals are they meant as codes."""
-    codes = sorted({candidate for candidate in candidates if len(candidate) == 3 and candidate.isupper()})
+    codes = sorted(
+        {candidate for candidate in candidates if len(candidate) == 3 and candidate.isupper() and candidate.isascii()}
+    )
     return (
         confined_select([totals.c.currency], totals, confinement)
         .where(totals.c.currency.in_(codes), totals.c.currency != "")

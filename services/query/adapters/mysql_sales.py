@@ -57,7 +57,11 @@ def select_records(
         .limit(limit)
     )
     order: list[sa.Column[Any]] = [c.sale_date, c.seller_id, c.feed_id, c.group_key]
-    beyond: list[object] = [after.sale_date, after.seller_id, str(after.feed_id), after.group_key] if after else []
+    beyond: list[object] = []
+    if after is not None:
+        # As hexadecimal text: aiomysql 0.3.2 fails on bound bytes.
+        group_key = sa.func.unhex(after.group_key.hex())
+        beyond = [after.sale_date, after.seller_id, str(after.feed_id), group_key]
     if chosen.feed_id is not None:
         # Within one feed there is one seller, and the primary key has the rest of this order.
         statement = statement.where(c.feed_id == str(chosen.feed_id))

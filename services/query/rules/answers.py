@@ -1,15 +1,17 @@
 """What `POST /api/queries` answers."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
+from decimal import Decimal
 from typing import Any
 
 from pydantic import Field
 
 from services.query.rules.plan import Plan
-from shared.schemas.base import Contract, Money
+from shared.schemas.base import Contract
 
-Cell = str | int | Money | date | None
+Cell = str | int | None
 Parameter = str | int | date | None
 
 
@@ -34,6 +36,23 @@ class PlanRun:
     sql: str
     parameters: dict[str, Any]
     coverage: Coverage
+
+
+def as_cells(row: Mapping[str, Any]) -> dict[str, Cell]:
+    """A row as JSON has it: money as a string with its decimals, days as ISO dates."""
+    return {name: _cell(value) for name, value in row.items()}
+
+
+def _cell(value: Any) -> Cell:
+    match value:
+        case Decimal():
+            return format(value, "f")
+        case date():
+            return value.isoformat()
+        case str() | int() | None:
+            return value
+        case _:
+            raise TypeError(f"no cell holds {type(value).__name__}")
 
 
 class Answer(Contract):

@@ -28,9 +28,21 @@ def _parts(cursor: str, kind: str, count: int) -> list[str]:
 
 
 def _name(text: str) -> str:
-    if len(text) > _NAME_MAX or not text.isprintable():
+    """As feeds have it: any text that UTF-8 can hold."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise _not_ours() from error
+    if len(text) > _NAME_MAX:
         raise _not_ours()
     return text
+
+
+def _code(text: str) -> str:
+    """Sellers and currencies are ASCII; the store cannot even compare them with anything else."""
+    if not text.isascii() or not text.isprintable():
+        raise _not_ours()
+    return _name(text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +64,7 @@ class TransactionKey:
         """Raises InvalidRequest for anything that `to_cursor` did not write."""
         day, seller_id, feed_id, group_key = _parts(cursor, "transactions", 4)
         try:
-            key = cls(date.fromisoformat(day), _name(seller_id), UUID(feed_id), bytes.fromhex(group_key))
+            key = cls(date.fromisoformat(day), _code(seller_id), UUID(feed_id), bytes.fromhex(group_key))
         except ValueError as error:
             raise _not_ours() from error
         if len(key.group_key) != _GROUP_KEY_BYTES:
@@ -75,7 +87,7 @@ class ProductKey:
     def from_cursor(cls, cursor: str) -> Self:
         """Raises InvalidRequest for anything that `to_cursor` did not write."""
         name, product_id, currency = _parts(cursor, "summary", 3)
-        return cls(_name(name), _name(product_id), _name(currency))
+        return cls(_name(name), _name(product_id), _code(currency))
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +128,7 @@ class EntryKey:
     def from_cursor(cls, cursor: str) -> Self:
         """Raises InvalidRequest for anything that `to_cursor` did not write."""
         entry_id, feed_id = _parts(cursor, "errors", 2)
-        if not entry_id.isprintable() or not 0 < len(entry_id) <= _ENTRY_ID_MAX:
+        if not entry_id.isascii() or not 0 < len(entry_id) <= _ENTRY_ID_MAX:
             raise _not_ours()
         try:
             return cls(entry_id, UUID(feed_id))
