@@ -18,7 +18,7 @@ class NotifierSettings(WorkerSettings):
     processing_log_table: str
 
     log_retention_days: int = Field(default=400, ge=1, le=36_500)
-    claim_seconds: float = Field(default=60.0, gt=0, le=3_600)
+    claim_seconds: float = Field(default=60.0, gt=0, le=600)
     """How long one attempt may take to announce; after that another may."""
     aws_call_seconds: float = Field(default=15.0, gt=0, le=600)
     """How long one DynamoDB or SNS call may take, retries included."""

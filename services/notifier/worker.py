@@ -30,16 +30,18 @@ class OutcomeWorker:
         with structlog.contextvars.bound_contextvars(
             correlation_id=event.correlation_id, feed_id=str(event.feed_id), event_id=str(event.event_id)
         ):
-            disposition, result = await self._outcome(event)
+            disposition, result = await self._outcome(event, message.receive_count)
         OUTCOMES.labels(event.event_type, result).inc()
         return disposition
 
-    async def _outcome(self, event: FeedProcessed | FeedFailed) -> tuple[Disposition, str]:
+    async def _outcome(self, event: FeedProcessed | FeedFailed, receive_count: int) -> tuple[Disposition, str]:
         try:
             outcome = await self._announce(event)
         except (LogUnavailable, NotificationsUnavailable) as error:
             log.warning("outcome.postponed", reason=str(error), error=repr(error.__cause__))
             return Retry(str(error)), "postponed"
         if isinstance(outcome, InOtherHands):
-            return Retry("another delivery is announcing it", outcome.seconds), "held_elsewhere"
+            # Most often the other one is done in a moment; if it died, its claim runs out before our tries do.
+            soon = 2.0 ** min(receive_count - 1, 12)
+            return Retry("another delivery is announcing it", min(soon, outcome.seconds)), "held_elsewhere"
         return Done(), "repeated" if outcome.repeated else "announced"

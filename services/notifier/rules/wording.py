@@ -88,7 +88,8 @@ def _books(counts: Counts) -> str:
 def _what_was_wrong(totals: list[IssueTotal]) -> str:
     worst_first = sorted(totals, key=lambda total: (-total.rows, total.code))
     lines = [
-        f"  {shortened(_one_line(total.code), MAX_NAME_CHARACTERS)} ({total.severity}): {_rows(total.rows) if total.rows else 'the file as a whole'}"
+        f"  {shortened(_one_line(total.code), MAX_NAME_CHARACTERS)} ({total.severity}): "
+        + (_rows(total.rows) if total.rows else "the file as a whole")
         for total in worst_first[:TEXT_ISSUE_TOTALS]
     ]
     if len(totals) > TEXT_ISSUE_TOTALS:
