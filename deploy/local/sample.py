@@ -92,4 +92,6 @@ def _body(answer: httpx.Response, expected: int) -> dict[str, Any]:
 
 
 def _columns(items: list[dict[str, Any]], names: tuple[str, ...]) -> str:
-    return table(list(names), [["" if item.get(name) is None else str(item[name]) for name in names] for item in items])
+    """A table of these columns, without those that are empty throughout."""
+    shown = [name for name in names if any(item.get(name) is not None for item in items)]
+    return table(shown, [["" if item.get(name) is None else str(item[name]) for name in shown] for item in items])
