@@ -1,14 +1,22 @@
 """What the tables hold, for assertions, and the promises that must hold of them at any time."""
 
 import json
-from datetime import date
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from services.aggregator.ports import Contribution
+from pymysql.err import MySQLError
+
+from services.aggregator.ports import Contribution, ContributionBatches
+from services.aggregator.rules.feed_identity import FeedIdentity, ObjectFacts, ObjectRef, identify
+from services.aggregator.rules.feed_outcome import Conclusion
 from shared.runtime.mysql import MySqlPool, Row
 from shared.schemas.events import FEED_EVENT, FeedFailed, FeedProcessed
+from shared.schemas.feeds import Counts, ProcessingStatus
+from shared.schemas.issues import IssueTotal, Severity
 
 _SUMS = "SUM(quantity) AS quantity, SUM(amount) AS amount, SUM(revenue) AS revenue, SUM(transactions) AS transactions"
 _GROUP = "seller_id, sale_date, product_id, product_name, category, currency"
@@ -25,7 +33,7 @@ def contribution(
         currency="",
         quantity=2 * transactions,
         amount=Decimal(money),
-        revenue=Decimal(money) * 2,
+        revenue=Decimal(money),
         transactions=transactions,
     )
 
@@ -60,6 +68,15 @@ class Records:
             str(feed_id),
         )
 
+    async def kill_other_sessions(self) -> None:
+        """As a server that restarts, or a network that drops connections, would end them."""
+        async with self.pool.session() as session:
+            [own] = await session.rows("SELECT CONNECTION_ID() AS id")
+            for other in await session.rows("SHOW PROCESSLIST"):
+                if other["Id"] != own["id"]:
+                    with suppress(MySQLError):  # it ended by itself
+                        await session.change("KILL %s", (other["Id"],))
+
     async def assert_books_close(self) -> None:
         """P1, over everything that is stored; and P3: exactly one event per finished feed, with the same counts."""
         for feed in await self.rows("SELECT * FROM feeds"):
@@ -80,3 +97,34 @@ class Records:
     @staticmethod
     def _assert_same_counts(feed: Row, counts: dict[str, Any]) -> None:
         assert {name: feed[name] for name in counts} == counts
+
+
+def dropped(key: str, version: str = "v1", **metadata: str) -> FeedIdentity:
+    """The feed that an object of this name is."""
+    ref = ObjectRef("uploads", key, version, "etag")
+    named = {name.replace("_", "-"): value for name, value in metadata.items()}
+    facts = ObjectFacts(ref=ref, size_bytes=10, last_modified=datetime(2026, 11, 1, 12, tzinfo=UTC), metadata=named)
+    return identify(ref, facts, "house")[0]
+
+
+def done(*groups: Contribution, sha256: str = "a" * 64, rejected: int = 0) -> Conclusion:
+    """A feed that was read well, but for some rows."""
+    accepted = sum(group.transactions for group in groups)
+    told = (IssueTotal(code="validation/invalid_quantity", severity=Severity.ERROR, rows=rejected),) if rejected else ()
+    return Conclusion(
+        status=ProcessingStatus.DONE,
+        counts=Counts(rows_received=accepted + rejected, rows_accepted=accepted, rows_rejected=rejected),
+        sha256=sha256,
+        layout="commissioned",
+        issue_totals=told,
+    )
+
+
+def in_batches(*groups: Contribution, size: int = 2) -> ContributionBatches:
+    """As the flow hands them to the ledger."""
+
+    async def batches() -> AsyncIterator[list[Contribution]]:
+        for start in range(0, len(groups), size):
+            yield list(groups[start : start + size])
+
+    return batches

@@ -1,0 +1,75 @@
+"""`python -m services.aggregator.migrate`: again, twice at once, and after it was cut off."""
+
+import asyncio
+import sys
+from pathlib import Path
+
+import pymysql
+import pytest
+
+from deploy.local.child_process import base_environment
+from services.aggregator.migrate import MigrationRefused, migrate
+from services.aggregator.settings import MigrationSettings
+from shared.runtime.mysql import MySqlAddress
+
+ROOT = Path(__file__).parents[3]
+
+
+def tables(url: str) -> set[str]:
+    address = MySqlAddress.parse(url)
+    with (
+        pymysql.connect(
+            host=address.host,
+            port=address.port,
+            user=address.user,
+            password=address.password,
+            database=address.database,
+        ) as connection,
+        connection.cursor() as cursor,
+    ):
+        cursor.execute("SHOW TABLES")
+        return {row[0] for row in cursor.fetchall()}
+
+
+async def run_migration(url: str) -> int:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "services.aggregator.migrate",
+        cwd=ROOT,
+        env=base_environment() | {"DATABASE_URL": url},
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    return await process.wait()
+
+
+async def test_two_at_once_and_once_more(database_url: str) -> None:
+    codes = await asyncio.gather(run_migration(database_url), run_migration(database_url))
+    assert list(codes) == [0, 0]
+    assert tables(database_url) == {"alembic_version", "feeds", "contributions", "totals", "outbox"}
+    assert await run_migration(database_url) == 0
+
+
+def test_one_that_was_cut_off_is_taken_up_again(database_url: str) -> None:
+    migrate(MigrationSettings(database_url=database_url))
+    address = MySqlAddress.parse(database_url)
+    with (
+        pymysql.connect(
+            host=address.host,
+            port=address.port,
+            user=address.user,
+            password=address.password,
+            database=address.database,
+            autocommit=True,
+        ) as connection,
+        connection.cursor() as cursor,
+    ):
+        cursor.execute("DELETE FROM alembic_version")
+        cursor.execute("DROP TABLE outbox")
+    migrate(MigrationSettings(database_url=database_url))
+    assert "outbox" in tables(database_url)
+
+
+def test_a_server_that_stays_away_is_said_so() -> None:
+    with pytest.raises(MigrationRefused, match="cannot be used"):
+        migrate(MigrationSettings(database_url="mysql://u:p@127.0.0.1:1/d", migration_wait_seconds=0))

@@ -1,0 +1,103 @@
+"""The pool: sessions as promised, transactions whole or not at all, limits and timeouts that hold."""
+
+import asyncio
+
+import pytest
+from pymysql.err import MySQLError
+
+from shared.runtime.mysql import OUTAGES, MySqlAddress, MySqlLimits, MySqlPool
+from tests.integration.aggregator.records import Records
+
+_ISOLATION = "SHOW VARIABLES WHERE Variable_name IN ('transaction_isolation', 'tx_isolation')"
+
+
+def test_an_address_may_have_any_password_and_does_not_repeat_it() -> None:
+    address = MySqlAddress.parse("mysql://us%40er:p%40ss%2Fw%3Ard%25@db.example:3307/sales?tls_ca=/ca.pem")
+    assert (address.user, address.password, address.host, address.port) == ("us@er", "p@ss/w:rd%", "db.example", 3307)
+    assert (address.database, address.tls_ca) == ("sales", "/ca.pem")
+    assert "p@ss" not in repr(address)
+    assert MySqlAddress.parse("mysql+aiomysql://u@h/d").port == 3306
+
+
+@pytest.mark.parametrize(
+    "wrong", ["postgres://u:s3cret@h/d", "mysql://u:s3cret@h", "mysql:///d", "mysql://u:s3cret@h/d?charset=latin1"]
+)
+def test_a_wrong_address_is_refused_without_repeating_its_password(wrong: str) -> None:
+    with pytest.raises(ValueError, match="DATABASE_URL") as refused:
+        MySqlAddress.parse(wrong)
+    assert "s3cret" not in str(refused.value)
+
+
+async def test_every_session_is_strict_utc_and_read_committed(pool: MySqlPool) -> None:
+    async with pool.session() as session:
+        row = await session.row("SELECT @@time_zone AS zone, @@sql_mode AS mode, @@collation_connection AS collation")
+        isolation = [r["Value"] for r in await session.rows(_ISOLATION)]
+    assert row
+    assert row["zone"] == "+00:00"
+    assert "STRICT_ALL_TABLES" in row["mode"]
+    assert row["collation"] == "utf8mb4_bin"
+    assert set(isolation) == {"READ-COMMITTED"}
+
+
+async def test_a_transaction_that_raises_leaves_nothing(pool: MySqlPool, records: Records) -> None:
+    insert = "INSERT INTO totals VALUES ('acme', '2026-11-01', 'k', '', 'shirt', '', '', 1, 1, 1, 1)"
+
+    async def failing() -> None:
+        async with pool.transaction() as session:
+            await session.change(insert)
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        await failing()
+    assert await records.totals() == {}
+
+    async def cancelled() -> None:
+        async with pool.transaction() as session:
+            await session.change(insert)
+            await asyncio.Event().wait()
+
+    task = asyncio.create_task(cancelled())
+    await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.wait([task])
+    assert await records.totals() == {}
+    async with pool.transaction() as session:
+        await session.change(insert)
+    assert set(await records.totals()) == {"shirt"}
+
+
+async def test_no_more_connections_than_allowed_and_waiting_for_one_ends(migrated_database_url: str) -> None:
+    small = MySqlPool(MySqlAddress.parse(migrated_database_url), MySqlLimits(connections=1, acquire=0.2))
+    async with small.session():
+        with pytest.raises(TimeoutError):
+            async with small.session():
+                pass
+    async with small.session() as session:
+        assert await session.row("SELECT 1 AS one") == {"one": 1}
+    await small.close()
+    with pytest.raises(OUTAGES):
+        await small.ping()
+
+
+async def test_a_statement_that_takes_too_long_ends_and_its_connection_is_not_used_again(
+    migrated_database_url: str,
+) -> None:
+    impatient = MySqlPool(MySqlAddress.parse(migrated_database_url), MySqlLimits(connections=1, statement=0.3))
+    with pytest.raises(TimeoutError):
+        async with impatient.session() as session:
+            await session.rows("SELECT SLEEP(5)")
+    async with impatient.session() as session:
+        assert await session.row("SELECT 2 AS two") == {"two": 2}
+    await impatient.close()
+
+
+async def test_connections_that_the_server_dropped_are_replaced(pool: MySqlPool, records: Records) -> None:
+    await asyncio.gather(*(pool.ping() for _ in range(4)))
+    await records.kill_other_sessions()
+    # A connection that was used a moment ago is trusted, so one call may still meet a dead one.
+    for _ in range(5):
+        try:
+            await pool.ping()
+        except (MySQLError, OSError):
+            continue
+    await pool.ping()
