@@ -21,6 +21,9 @@ class FakeUploads:
     failing: set[str] = field(default_factory=set)
     gate: asyncio.Event | None = None
     """If set, parts are taken only once it is."""
+    aborting: asyncio.Event = field(default_factory=asyncio.Event)
+    abort_gate: asyncio.Event | None = None
+    """If set, an abort is done only once it is."""
 
     @property
     def bucket(self) -> str:
@@ -61,6 +64,9 @@ class FakeOpenUpload:
         self._store.objects[self._key] = (self._content, self._metadata)
 
     async def abort(self) -> None:
+        self._store.aborting.set()
+        if self._store.abort_gate:
+            await self._store.abort_gate.wait()
         self._store.open_uploads -= 1
 
 

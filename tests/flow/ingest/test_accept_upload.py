@@ -220,6 +220,20 @@ async def test_a_cancelled_upload_leaves_nothing_open() -> None:
     assert ingest.left() == (0, 0, 0)
 
 
+async def test_an_upload_cancelled_while_it_cleans_up_still_cleans_up() -> None:
+    ingest = Ingest()
+    ingest.uploads.failing = {"add_part"}
+    ingest.uploads.abort_gate = asyncio.Event()
+    task = asyncio.create_task(ingest.send(body(file(LARGE))))
+    await asyncio.wait_for(ingest.uploads.aborting.wait(), 10)
+    task.cancel()
+    await asyncio.sleep(0)
+    ingest.uploads.abort_gate.set()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert ingest.left() == (0, 0, 0)
+
+
 async def test_a_slow_store_slows_the_client() -> None:
     ingest = Ingest()
     ingest.uploads.gate = asyncio.Event()
