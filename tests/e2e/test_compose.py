@@ -141,8 +141,8 @@ class Compose:
         return done.stdout
 
     def up(self) -> None:
-        # No --wait: it also waits for bootstrap, and takes its end for a failure.
         self.run("up", "--detach", "--build", timeout=600.0)
+        # Compose counts the entrance, which has no health check, as up a moment before it listens.
         self._wait_for_the_entrance()
 
     def exit_codes(self) -> dict[str, int]:
