@@ -4,9 +4,8 @@
 
 import threading
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import date
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, Self
 
@@ -36,19 +35,29 @@ _RAW_CHARACTERS = 500
 _KEY = "sale_date, product_id, product_name, category, currency"
 
 
-Parse = Callable[[str], duckdb.Statement]
-
-
-def _parser(engine: duckdb.DuckDBPyConnection) -> Parse:
+class _ParsedStatements:
     """Parses each statement once: it takes DuckDB longer than all else that it does for a small feed."""
-    connection, lock = engine.cursor(), threading.Lock()
 
-    @lru_cache(maxsize=256)
-    def parse(sql: str) -> duckdb.Statement:
-        with lock:
-            return connection.extract_statements(sql)[0]
+    _LIMIT = 256
 
-    return parse
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        self._connection = connection
+        self._lock = threading.Lock()
+        self._parsed: dict[str, duckdb.Statement] = {}
+
+    def __call__(self, sql: str) -> duckdb.Statement:
+        with self._lock:
+            if sql not in self._parsed:
+                if len(self._parsed) >= self._LIMIT:
+                    self._parsed.clear()
+                [self._parsed[sql]] = self._connection.extract_statements(sql)
+            return self._parsed[sql]
+
+    def close(self) -> None:
+        """Lets go of the statements and of the engine."""
+        with self._lock:
+            self._parsed.clear()
+            self._connection.close()
 
 
 class DuckDbFeedReader:
@@ -72,19 +81,20 @@ class DuckDbFeedReader:
                 "autoload_known_extensions": False,
             },
         )
-        self._parse = _parser(self._engine)
+        self._statements = _ParsedStatements(self._engine.cursor())
 
     def read(self, path: Path, *, seller_id: str, object_day: date) -> "DuckDbReadFeed":
         """See FeedReader. The file is not needed any more once this has returned."""
         layout = _recognise(path)
         framed = frame(path, self._work_dir / f"{uuid.uuid4().hex}.lines", layout.delimiter)
         try:
-            return DuckDbReadFeed(self._engine.cursor(), self._parse, framed, layout, seller_id, object_day)
+            return DuckDbReadFeed(self._engine.cursor(), self._statements, framed, layout, seller_id, object_day)
         finally:
             framed.discard()
 
     def close(self) -> None:
         """Ends the engine; feeds still open can no longer be read."""
+        self._statements.close()
         self._engine.close()
 
     def __enter__(self) -> Self:
@@ -113,14 +123,14 @@ class DuckDbReadFeed:
     def __init__(
         self,
         connection: duckdb.DuckDBPyConnection,
-        parse: Parse,
+        statements: _ParsedStatements,
         framed: FramedText,
         layout: Layout,
         seller_id: str,
         object_day: date,
     ) -> None:
         self._connection = connection
-        self._parse = parse
+        self._statements = statements
         self._lock = threading.Lock()
         self._closed = False
         self.layout = layout.name
@@ -176,7 +186,7 @@ class DuckDbReadFeed:
 
     def _fetch(self, sql: str, parameters: dict[str, Any] | None = None) -> list[tuple[Any, ...]]:
         with self._lock:
-            return self._connection.execute(self._parse(sql), parameters or {}).fetchall()
+            return self._connection.execute(self._statements(sql), parameters or {}).fetchall()
 
     def _load(self, framed: FramedText, layout: Layout, seller_id: str, object_day: date) -> None:
         # The one statement that is not the same for the next feed: it names the file.

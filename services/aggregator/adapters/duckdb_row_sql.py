@@ -38,6 +38,7 @@ def rows_sql(framed: FramedText, layout: Layout) -> str:
     Parameters: $seller_id, $object_day, and $last_date where the feed has dates.
     """
     columns = layout.columns
+    edges = _edges(layout.delimiter)
     texts = ",\n".join(f"{_cell(columns.position.get(f))} AS {f}_text" for f in ALIASES)
     return f"""
     SELECT n AS line, CASE WHEN NOT is_row THEN NULL WHEN structural <> 0 THEN structural
@@ -51,10 +52,11 @@ def rows_sql(framed: FramedText, layout: Layout) -> str:
     FROM (SELECT n, is_row, fault, has_control, len(s) AS cells, {columns.width} AS width,
                  {_surplus(columns.width)} AS surplus, {texts},
                  {str("product_name" in columns.position).lower()} AS has_names
-    FROM (SELECT n, is_row, fault, has_control, has_edges, {_split(framed, layout.delimiter)} AS s
+    FROM (SELECT n, is_row, fault, is_odd AND regexp_matches(l, '{CONTROL}') AS has_control,
+                 is_odd AND regexp_matches(l, '{edges}') AS has_edges, {_split(framed, layout.delimiter)} AS s
     FROM (SELECT n, l, n >= {layout.first_line} AND {_is_written(layout.delimiter)} AS is_row,
                  CASE WHEN starts_with(l, '{FAULT}') THEN split_part(l, '{FAULT}', 2) END AS fault,
-                 regexp_matches(l, '{CONTROL}') AS has_control, {_has_edges(layout.delimiter)} AS has_edges
+                 regexp_matches(l, '{CONTROL}|{edges}') AS is_odd
     FROM lines)))))))
     """
 
@@ -78,10 +80,10 @@ def _is_written(delimiter: str) -> str:
     return f"regexp_matches(l, '[^{_BLANK}{'' if delimiter == chr(9) else delimiter}]')"
 
 
-def _has_edges(delimiter: str) -> str:
-    """Whether any cell of the line may begin or end with white space; most lines are spared the trimming."""
+def _edges(delimiter: str) -> str:
+    """Matches a line of which a cell may begin or end with white space; most lines are spared the trimming."""
     blank, edge = f"[{_BLANK}{JOIN}]", f'[{delimiter}"]'
-    return f"regexp_matches(l, '^{blank}|{blank}$|{edge}{blank}|{blank}{edge}')"
+    return f"^{blank}|{blank}$|{edge}{blank}|{blank}{edge}"
 
 
 def _split(framed: FramedText, delimiter: str) -> str:
