@@ -1,9 +1,11 @@
 """One message from the feed-uploads queue → the flow, once per object in it → done, retry, or reject."""
 
+from collections.abc import Awaitable, Callable
+
 import structlog
 from pydantic import ValidationError
 
-from services.aggregator.apply_feed import ApplyFeed
+from services.aggregator.apply_feed import Applied
 from services.aggregator.errors import LeaseLost, Outage
 from services.aggregator.rules.feed_identity import ObjectRef
 from services.aggregator.rules.feed_lease import HeldElsewhere, wait_for_lease
@@ -12,11 +14,14 @@ from shared.schemas.s3_events import S3Notification, S3Record
 
 log = structlog.get_logger(__name__)
 
+Apply = Callable[[ObjectRef, int | None], Awaitable[Applied]]
+"""The flow: an object and its size, where the event has one."""
+
 
 class FeedUploads:
     """A Handler. Any exception that leaves it makes the worker loop try the message again, with backoff (P4)."""
 
-    def __init__(self, apply: ApplyFeed) -> None:
+    def __init__(self, apply: Apply) -> None:
         self._apply = apply
 
     async def __call__(self, message: QueueMessage) -> Disposition:

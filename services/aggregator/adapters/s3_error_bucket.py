@@ -32,39 +32,31 @@ class S3ErrorBucket:
         source: dict[str, str] = {"Bucket": feed.ref.bucket, "Key": feed.ref.key}
         if feed.ref.version_id:
             source["VersionId"] = feed.ref.version_id
-        unchanged = {"CopySourceIfMatch": feed.ref.etag} if feed.ref.etag and not feed.ref.version_id else {}
+        copied: dict[str, Any] = {"CopySource": source}
+        if feed.ref.etag and not feed.ref.version_id:
+            copied["CopySourceIfMatch"] = feed.ref.etag
         try:
             with storage_outages():
                 if (feed.size_bytes or 0) > self._part_bytes:
-                    await self._copy_in_parts(key, source, unchanged, feed.size_bytes or 0)
+                    await self._copy_in_parts(key, copied, feed.size_bytes or 0)
                 else:
                     await self._s3.copy_object(
-                        Bucket=self._bucket,
-                        Key=key,
-                        CopySource=source,  # type: ignore[arg-type] # the stubs' CopySource is a TypedDict
-                        Tagging=RAW_TAG,
-                        TaggingDirective="REPLACE",
-                        **unchanged,
+                        Bucket=self._bucket, Key=key, Tagging=RAW_TAG, TaggingDirective="REPLACE", **copied
                     )
         except MissingObject:
             return None
         return f"s3://{self._bucket}/{key}"
 
-    async def _copy_in_parts(self, key: str, source: dict[str, str], unchanged: dict[str, Any], size: int) -> None:
+    async def _copy_in_parts(self, key: str, copied: dict[str, Any], size: int) -> None:
         part_bytes = max(self._part_bytes, -(-size // PARTS_LIMIT))
         upload = await self._s3.create_multipart_upload(Bucket=self._bucket, Key=key, Tagging=RAW_TAG)
         target: dict[str, Any] = {"Bucket": self._bucket, "Key": key, "UploadId": upload["UploadId"]}
         parts: list[Any] = []
         try:
             for number, start in enumerate(range(0, size, part_bytes), start=1):
-                copied = await self._s3.upload_part_copy(
-                    **target,
-                    **unchanged,
-                    CopySource=source,  # type: ignore[arg-type] # the stubs' CopySource is a TypedDict
-                    PartNumber=number,
-                    CopySourceRange=f"bytes={start}-{min(start + part_bytes, size) - 1}",
-                )
-                parts.append({"PartNumber": number, "ETag": copied["CopyPartResult"]["ETag"]})
+                span = f"bytes={start}-{min(start + part_bytes, size) - 1}"
+                part = await self._s3.upload_part_copy(**target, **copied, PartNumber=number, CopySourceRange=span)
+                parts.append({"PartNumber": number, "ETag": part["CopyPartResult"]["ETag"]})
             await self._s3.complete_multipart_upload(**target, MultipartUpload={"Parts": parts})
         except BaseException:
             await self._s3.abort_multipart_upload(**target)
