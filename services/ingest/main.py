@@ -7,7 +7,7 @@ from typing import TypedDict
 
 from fastapi import FastAPI
 
-from services.ingest.accept_upload import AcceptUpload, UploadRules
+from services.ingest.accept_upload import ABANDON_SECONDS, AcceptUpload, UploadRules
 from services.ingest.adapters.s3_receipts import S3Receipts
 from services.ingest.adapters.s3_uploads import S3Uploads
 from services.ingest.ports import ReceiptStore, UploadStore
@@ -58,7 +58,12 @@ def create_app(settings: IngestSettings | None = None, open_stores: OpenStores |
             patience = Patience(
                 idle=settings.body_idle_seconds, upload=settings.upload_seconds, slot=settings.upload_slot_wait_seconds
             )
-            yield {"door": UploadDoor(accept, settings.max_concurrent_uploads, patience)}
+            door = UploadDoor(accept, settings.max_concurrent_uploads, patience)
+            try:
+                yield {"door": door}
+            finally:
+                # The server cancels what outlasts the grace period, and does not wait for it to clean up.
+                await door.emptied(ABANDON_SECONDS)
 
     return build_app(
         title="ingest",

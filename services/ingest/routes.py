@@ -6,6 +6,7 @@ from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import structlog
 from fastapi import APIRouter, Depends, Request, Response
 from starlette.requests import ClientDisconnect
 
@@ -16,6 +17,8 @@ from services.ingest.rules.upload_options import HEADERS
 from shared.runtime.app import current_correlation_id, no_query_parameters
 from shared.runtime.problems import PROBLEM_RESPONSES
 from shared.schemas.feeds import FeedType, UploadAccepted
+
+log = structlog.get_logger(__name__)
 
 router = APIRouter(tags=["uploads"], responses=PROBLEM_RESPONSES)
 
@@ -74,6 +77,9 @@ class UploadDoor:
         self.accept = accept
         self.patience = patience
         self._slots = asyncio.Semaphore(max_concurrent)
+        self._inside = 0
+        self._empty = asyncio.Event()
+        self._empty.set()
 
     @asynccontextmanager
     async def slot(self) -> AsyncIterator[None]:
@@ -82,10 +88,22 @@ class UploadDoor:
             await asyncio.wait_for(self._slots.acquire(), self.patience.slot)
         except TimeoutError as error:
             raise Busy(headers={"Retry-After": "5"}) from error
+        self._inside += 1
+        self._empty.clear()
         try:
             yield
         finally:
             self._slots.release()
+            self._inside -= 1
+            if not self._inside:
+                self._empty.set()
+
+    async def emptied(self, within_seconds: float) -> None:
+        """Returns when no upload is inside, at the latest after `within_seconds`: the stores close after it."""
+        try:
+            await asyncio.wait_for(self._empty.wait(), within_seconds)
+        except TimeoutError:
+            log.warning("uploads.left_behind", uploads=self._inside)
 
 
 @router.post(
