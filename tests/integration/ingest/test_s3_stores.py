@@ -7,6 +7,7 @@ from io import BytesIO
 
 import pytest
 import uuid_utils.compat as uuids
+from aiohttp import web
 
 from services.ingest.adapters.s3_receipts import S3Receipts
 from services.ingest.adapters.s3_uploads import S3Uploads
@@ -86,6 +87,30 @@ async def test_a_bucket_that_is_not_there_is_unavailable_at_every_step(bucket: B
     with pytest.raises(StoreUnavailable):
         await upload.complete()
     await upload.abort()  # does not raise, though there is nothing to abort
+
+
+async def test_a_call_that_fails_once_is_repeated_with_the_whole_body(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+    content = bytes(range(256)) * 4_096
+    bodies: list[bytes] = []
+
+    async def moody(request: web.Request) -> web.Response:
+        bodies.append(await request.read())
+        return web.Response(status=500 if len(bodies) == 1 else 200, headers={"ETag": '"e"'})
+
+    app = web.Application(client_max_size=2 * MIB)
+    app.router.add_put("/{key:.*}", moody)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        settings = ServiceSettings(aws_endpoint_url=f"http://127.0.0.1:{runner.addresses[0][1]}")
+        async with AwsClients(settings).s3() as s3:
+            await S3Uploads(s3, "b", 20).put(KEY, BytesIO(content), {})
+    finally:
+        await runner.cleanup()
+    assert bodies == [content, content]
 
 
 async def test_an_s3_that_never_answers_is_given_up_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
