@@ -8,10 +8,10 @@ ALIASES: dict[str, tuple[tuple[str, ...], ...]] = {
     # field -> groups in order of rank. Two columns of one group are two columns for one field, which is refused;
     # of two columns in different groups the first group's counts and the other is ignored.
     "product_id": (("product id",), ("sku", "seller sku"), ("asin",)),
-    "product_name": (("product name", "product", "title", "item name", "product title", "name"),),
+    "product_name": (("product name", "product", "title", "item name", "product title"),),
     "quantity": (("quantity", "qty", "units", "units sold", "quantity sold"),),
     "amount": (("amount", "unit price", "price", "unit amount"),),
-    "revenue": (("revenue", "total", "line total", "total price", "total revenue", "sales"),),
+    "revenue": (("revenue", "total", "line total", "total price", "total revenue"),),
     "transaction_id": (("transaction id", "order id", "transaction"),),
     "line_id": (("line id", "line item id", "order item id"),),
     "category": (("category", "product category"),),
