@@ -5,16 +5,11 @@ text is checked and put straight here, in blocks of bytes and without a loop ove
 is not copied.
 """
 
-import codecs
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import BinaryIO, Self
 
-from services.aggregator.errors import UnreadableFeed
-from services.aggregator.rules.file_signatures import encoding_of
+from services.aggregator.adapters.utf8_blocks import LazyCopy, normalised
 
 # Unicode noncharacters are never text, so they can carry meaning from here to the SQL. Those that the file
 # itself holds become ESCAPED, which the rules treat as a control character.
@@ -25,7 +20,6 @@ NEVER, NULL = "\ufdd3", "\ufdd4"  # in no line at all: the scanner's delimiter a
 _RESERVED = re.compile(b"\xef\xb7[\x90-\x94]")
 
 MAX_RECORD_BYTES = 1 << 18
-_BLOCK_BYTES = 1 << 18
 _RAW_BYTES = 2_000  # of a fault's text; four times the characters that an issue shows
 
 
@@ -49,94 +43,14 @@ def frame(path: Path, copy: Path, delimiter: str) -> FramedText:
 
     Raises UnreadableFeed with the zero-based byte offset when the bytes are no text in the file's encoding.
     """
-    with path.open("rb") as source, _LazyCopy(path, copy) as sink:
+    with path.open("rb") as source, LazyCopy(path, copy) as sink:
         framing = _Framing(delimiter)
-        for block, changed in _normalised(source, sink):
+        for block, changed in normalised(source, sink):
             framed, reframed = framing.feed(block)
             sink.write(framed, changed=changed or reframed)
         tail, changed = framing.finish()
         sink.write(tail, changed=changed)
         return FramedText(copy if sink.copying else path, sink.lines, framing.has_quotes, sink.copying)
-
-
-class _LazyCopy:
-    """Begins to copy at the first block that differs from the source."""
-
-    def __init__(self, source: Path, copy: Path) -> None:
-        self._source, self._copy = source, copy
-        self._out: BinaryIO | None = None
-        self._same = 0
-        self.lines = 0
-
-    @property
-    def copying(self) -> bool:
-        return self._out is not None
-
-    def skip_mark(self, size: int) -> None:
-        """The scanner passes over a byte order mark, but it is no part of the blocks."""
-        self._same += size
-
-    def write(self, block: bytes, *, changed: bool) -> None:
-        self.lines += block.count(b"\n")
-        if changed and self._out is None:
-            self._out = self._copy.open("wb")
-            _copy_prefix(self._source, self._out, self._same)
-        if self._out is None:
-            self._same += len(block)
-        else:
-            self._out.write(block)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        if self._out is not None:
-            self._out.close()
-            if kind is not None:
-                self._copy.unlink(missing_ok=True)
-
-
-def _copy_prefix(source: Path, out: BinaryIO, size: int) -> None:
-    with source.open("rb") as again:
-        while size > 0 and (block := again.read(min(size, _BLOCK_BYTES))):
-            out.write(block)
-            size -= len(block)
-
-
-def _normalised(source: BinaryIO, sink: _LazyCopy) -> Iterator[tuple[bytes, bool]]:
-    """Blocks of valid UTF-8 with plain newlines, and whether each differs from the bytes of the file."""
-    head = source.read(4)
-    encoding, mark = encoding_of(head)
-    source.seek(len(mark))
-    recoded = encoding != "utf-8"
-    if not recoded:
-        sink.skip_mark(len(mark))
-    decoder = codecs.getincrementaldecoder(encoding)()
-    offset, held = len(mark), b""
-    while True:
-        read = source.read(_BLOCK_BYTES)
-        text = _decode(decoder, read, offset, encoding)
-        offset += len(read)
-        block = held + (text.encode() if recoded else read)
-        # A carriage return at the end may be half of a line end.
-        held = b"\r" if read and block.endswith(b"\r") else b""
-        block = block.removesuffix(held) if held else block
-        if b"\r" in block:
-            yield block.replace(b"\r\n", b"\n").replace(b"\r", b"\n"), True
-        elif block:
-            yield block, recoded
-        if not read:
-            return
-
-
-def _decode(decoder: codecs.IncrementalDecoder, read: bytes, offset: int, encoding: str) -> str:
-    pending = len(decoder.getstate()[0])
-    try:
-        return decoder.decode(read, final=not read)
-    except UnicodeDecodeError as error:
-        at = offset - pending + error.start
-        message = f"The text is not valid {encoding.upper()}: see the byte at offset {at} (counted from zero)."
-        raise UnreadableFeed("format/invalid_encoding", message) from error
 
 
 class _Framing:

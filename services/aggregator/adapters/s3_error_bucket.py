@@ -34,7 +34,7 @@ class S3ErrorBucket:
             source["VersionId"] = feed.ref.version_id
         copied: dict[str, Any] = {"CopySource": source}
         if feed.ref.etag and not feed.ref.version_id:
-            copied["CopySourceIfMatch"] = feed.ref.etag
+            copied["CopySourceIfMatch"] = f'"{feed.ref.etag}"'
         try:
             with storage_outages():
                 if (feed.size_bytes or 0) > self._part_bytes:

@@ -40,7 +40,8 @@ def exactly(ref: ObjectRef) -> dict[str, Any]:
     named: dict[str, Any] = {"Bucket": ref.bucket, "Key": ref.key}
     if ref.version_id:
         return named | {"VersionId": ref.version_id}
-    return named | ({"IfMatch": ref.etag} if ref.etag else {})
+    # In quotes, as HTTP has it: AWS takes both forms, not every emulator does.
+    return named | ({"IfMatch": f'"{ref.etag}"'} if ref.etag else {})
 
 
 class S3Uploads:
