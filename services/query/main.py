@@ -51,11 +51,7 @@ class State(TypedDict):
 OpenSources = Callable[[], AbstractAsyncContextManager[Sources]]
 
 
-def create_app(
-    settings: QuerySettings | None = None,
-    open_sources: OpenSources | None = None,
-    interpreter: Interpreter | None = None,
-) -> FastAPI:
+def create_app(settings: QuerySettings | None = None, open_sources: OpenSources | None = None) -> FastAPI:
     """The app. Settings come from the environment, sources are the real ones, unless given (tests give fakes)."""
     settings = settings or QuerySettings()
     open_sources = open_sources or (lambda: _real_sources(settings))
@@ -63,13 +59,12 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[State]:
-        chosen = interpreter or choose_interpreter(settings)
-        log.info("interpreter.chosen", interpreter=chosen.name)
-        async with open_sources() as sources:
+        async with open_sources() as sources, open_interpreter(settings) as interpreter:
+            log.info("interpreter.chosen", interpreter=interpreter.name)
             checks.update(sources.checks)
             yield {
                 "records": ReadRecords(sources.sales, sources.feeds, sources.receipts, sources.error_log),
-                "questions": AnswerQuestion(chosen, sources.plans, _today),
+                "questions": AnswerQuestion(interpreter, sources.plans, _today),
             }
 
     return build_app(
@@ -81,21 +76,23 @@ def create_app(
     )
 
 
-def choose_interpreter(settings: QuerySettings) -> Interpreter:
+@asynccontextmanager
+async def open_interpreter(settings: QuerySettings) -> AsyncIterator[Interpreter]:
     """The built-in rules, or a model where a key is given. LangChain is imported only then: it takes seconds."""
     if settings.openai_api_key is None:
-        return OfflineInterpreter()
-    from services.query.adapters.langchain_interpreter import ModelAccess, open_interpreter
+        yield OfflineInterpreter()
+        return
+    from services.query.adapters import langchain_interpreter
 
-    return open_interpreter(
-        ModelAccess(
-            api_key=settings.openai_api_key,
-            base_url=settings.openai_base_url,
-            model=settings.openai_model,
-            seconds=settings.model_seconds,
-            retries=settings.model_retries,
-        )
+    access = langchain_interpreter.ModelAccess(
+        api_key=settings.openai_api_key,
+        base_url=settings.openai_base_url,
+        model=settings.openai_model,
+        seconds=settings.model_seconds,
+        retries=settings.model_retries,
     )
+    async with langchain_interpreter.open_interpreter(access) as interpreter:
+        yield interpreter
 
 
 def _today() -> date:

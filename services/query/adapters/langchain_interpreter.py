@@ -6,11 +6,13 @@ compiler as a plan of the built-in rules. If it does not answer, the question is
 interpreter would change answers without saying so.
 """
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, Literal
 
+import httpx
 import structlog
 from langchain_core.exceptions import LangChainException
 from langchain_openai import ChatOpenAI
@@ -85,18 +87,21 @@ class ModelAccess:
     retries: int
 
 
-def open_interpreter(access: ModelAccess) -> "LangChainInterpreter":
-    """No connection is made before the first question."""
-    chat = ChatOpenAI(
-        api_key=access.api_key,
-        base_url=access.base_url,
-        model=access.model,
-        timeout=access.seconds,
-        max_retries=access.retries,
-        max_completion_tokens=_ANSWER_TOKENS,
-        temperature=0,
-    )
-    return LangChainInterpreter(chat, access.model)
+@asynccontextmanager
+async def open_interpreter(access: ModelAccess) -> "AsyncIterator[LangChainInterpreter]":
+    """Its connections are opened by the first question and closed at the end."""
+    async with httpx.AsyncClient(timeout=access.seconds) as connections:
+        chat = ChatOpenAI(
+            api_key=access.api_key,
+            base_url=access.base_url,
+            model=access.model,
+            timeout=access.seconds,
+            max_retries=access.retries,
+            max_completion_tokens=_ANSWER_TOKENS,
+            temperature=0,
+            http_async_client=connections,
+        )
+        yield LangChainInterpreter(chat, access.model)
 
 
 class LangChainInterpreter:
@@ -113,17 +118,24 @@ class LangChainInterpreter:
     async def read(self, question: str, as_of: date, known: Sequence[KnownValue]) -> Plan:
         try:
             reply = await self._chat.ainvoke(_messages(question, as_of, known))
+        except ValidationError as error:
+            # What it wrote is no form: not JSON, cut off, a field or a measure of its own.
+            raise _unreadable(error) from error
         except (OpenAIError, LangChainException, OSError, TimeoutError) as error:
             log.warning("model.silent", error=repr(error))
             raise InterpreterUnavailable from error
-        form = reply["parsed"] if isinstance(reply, dict) else None
-        if isinstance(form, Form):
+        if not isinstance(reply, dict):
+            raise _unreadable(reply)
+        if isinstance(form := reply["parsed"], Form):
             return plan_of(form)
-        refusal = reply["raw"].additional_kwargs.get("refusal") if isinstance(reply, dict) else None
-        if refusal:
+        if reply["raw"].additional_kwargs.get("refusal"):
             raise decline("The model refused to read the question.")
-        log.warning("model.unreadable", error=repr(reply.get("parsing_error") if isinstance(reply, dict) else reply))
-        raise InterpreterUnavailable("The model's reading of the question cannot be used; try again.")
+        raise _unreadable(reply["parsing_error"])
+
+
+def _unreadable(what: object) -> InterpreterUnavailable:
+    log.warning("model.unreadable", what=repr(what))
+    return InterpreterUnavailable("The model's reading of the question cannot be used; try again.")
 
 
 def _messages(question: str, as_of: date, known: Sequence[KnownValue]) -> list[tuple[str, str]]:

@@ -2,11 +2,12 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import httpx
 import pytest
 
+from deploy.local.database_server import DatabaseAccess
 from services.query.adapters.mysql_answers import MySqlAnswers
 from services.query.adapters.mysql_feeds import MySqlFeeds
 from services.query.adapters.mysql_reads import MySqlReads, ReadLimits
@@ -18,12 +19,9 @@ from tests.flow.query.fakes import FakeErrorLog, FakeReceipts
 from tests.integration.query.planted import Feed, many_feeds, plant
 from tests.running_app import client_of
 
-if TYPE_CHECKING:
-    from tests.conftest import DatabaseAccess
-
 
 @pytest.fixture(scope="module")
-def read_only(migrated_database: "DatabaseAccess") -> MySqlAddress:
+def read_only(migrated_database: DatabaseAccess) -> MySqlAddress:
     """The SELECT-only user that the service has."""
     return MySqlAddress.parse(str(migrated_database.read_only))
 

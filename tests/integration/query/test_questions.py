@@ -1,7 +1,7 @@
 """Questions over a real database: exact answers, what they rest on, and nothing that was not asked for."""
 
 from collections.abc import Hashable
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -52,7 +52,7 @@ GROUPS: list[tuple[str, str, Any]] = [
     ("revenue by category", "category", lambda _, sale: sale.category or None),
     ("revenue by seller", "seller", lambda feed, _: feed.seller_id),
     ("daily revenue", "day", lambda _, sale: sale.day.isoformat()),
-    ("revenue per week", "week", lambda _, sale: date.fromisocalendar(*sale.day.isocalendar()[:2], 1).isoformat()),
+    ("revenue per week", "week", lambda _, sale: (sale.day - timedelta(sale.day.weekday())).isoformat()),
     ("revenue by month", "month", lambda _, sale: sale.day.replace(day=1).isoformat()),
     ("quarterly revenue", "quarter", lambda _, sale: "2026-01-01"),
     ("revenue by year", "year", lambda _, sale: "2026-01-01"),
@@ -177,7 +177,7 @@ async def test_what_was_asked_never_stands_in_the_sql(api: httpx.AsyncClient, pl
         "revenue of :product_name_1",
         "revenue of \\' OR 1=1 #",
         "revenue where 1=1",
-        "revenue of product “𝕏 ünknown”",
+        "revenue of product “价格 ünknown”",
     ],
 )
 async def test_injections_are_declined_and_change_nothing(

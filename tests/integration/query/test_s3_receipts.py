@@ -1,0 +1,56 @@
+"""Receipts as ingest leaves them."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from uuid import uuid4
+
+import pytest
+from moto.server import ThreadedMotoServer
+
+from services.query.adapters.s3_receipts import S3Receipts
+from services.query.errors import StoreUnavailable
+from shared.runtime.aws import AwsClients
+from shared.runtime.settings import ServiceSettings
+from shared.schemas.feeds import FeedType, Receipt
+
+
+@pytest.fixture
+def moto_url(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+async def test_a_receipt_is_found_by_its_feed(moto_url: str) -> None:
+    receipt = Receipt(
+        feed_id=uuid4(),
+        seller_id="acme",
+        feed_type=FeedType.TRANSACTIONS,
+        file_name="März.csv",
+        bucket="uploads",
+        object_key="acme/1/M_rz.csv",
+        size_bytes=0,
+        sha256="a" * 64,
+        correlation_id="c",
+        received_at=datetime(2026, 3, 1, tzinfo=UTC),
+    )
+    async with AwsClients(ServiceSettings(aws_endpoint_url=moto_url)).s3() as s3:
+        await s3.create_bucket(Bucket="receipts")
+        await s3.put_object(Bucket="receipts", Key=f"{receipt.feed_id}.json", Body=receipt.model_dump_json().encode())
+        assert await S3Receipts(s3, "receipts").one(receipt.feed_id) == receipt
+        assert await S3Receipts(s3, "receipts").one(uuid4()) is None
+        with pytest.raises(StoreUnavailable):
+            await S3Receipts(s3, "no-such-bucket").one(receipt.feed_id)
+
+
+async def test_a_store_that_is_away_is_said_to_be_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+    settings = ServiceSettings(aws_endpoint_url="http://127.0.0.1:1", aws_max_attempts=1)
+    async with AwsClients(settings).s3() as s3:
+        with pytest.raises(StoreUnavailable):
+            await S3Receipts(s3, "receipts").one(uuid4())
