@@ -1,9 +1,12 @@
 """The aggregator as a process, on a database and the emulator with the real data plane."""
 
+import asyncio
 import json
+import signal
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any
 
+import httpx
 import pytest
 
 from deploy.local.child_process import Child
@@ -72,3 +75,47 @@ async def test_a_dropped_file_becomes_totals_and_an_event(
     body = json.loads(await report["Body"].read())
     assert body["summary"]["counts"]["rows_rejected"] == 1
     assert body["issues"][0]["line"] == 2
+
+
+async def test_a_file_that_is_no_feed_ends_fatal_with_its_raw_file_and_report(
+    service: Child, emulator: EmulatedAws, records: Records, s3: "S3Client", sqs: "SQSClient"
+) -> None:
+    await s3.put_object(Bucket=emulator.plane.uploads_bucket, Key="acme/book.pdf", Body=b"%PDF-1.7 \xff\xfe\x00")
+    event = await announced(sqs, emulator.plane.notifier_queue_url)
+    assert isinstance(event, FeedFailed), event
+    feed = await records.feed(event.feed_id)
+    assert (feed["processing_status"], feed["error_code"]) == ("FATAL", event.error.code)
+    for name in ("report.json", "raw/book.pdf"):
+        await s3.head_object(Bucket=emulator.plane.error_bucket, Key=f"acme/{event.feed_id}/{name}")
+    await records.assert_books_close()
+
+
+async def test_sigterm_lets_the_feed_in_work_finish_and_ends_well(
+    service: Child, emulator: EmulatedAws, records: Records, s3: "S3Client"
+) -> None:
+    rows = b"".join(b"product %d,1,2.50,2.50\n" % (number % 500) for number in range(300_000))
+    await s3.put_object(Bucket=emulator.plane.uploads_bucket, Key="acme/large.csv", Body=rows)
+
+    async def in_work() -> bool:
+        return bool(await records.rows("SELECT 1 FROM feeds WHERE processing_status = 'IN_PROGRESS'"))
+
+    await until(in_work)
+    service.ask_to_stop()
+    # uvicorn shuts down in order, and then ends by the signal that asked for it.
+    assert await asyncio.to_thread(service.wait, 40) == -signal.SIGTERM
+    assert "Application shutdown complete" in service.log_path.read_text()
+    [feed] = await records.rows("SELECT * FROM feeds")
+    assert feed["processing_status"] in ("DONE", "IN_QUEUE"), "finished or given back, never left in progress"
+    if feed["processing_status"] == "DONE":
+        assert feed["rows_accepted"] == 300_000
+        assert await records.rows("SELECT 1 FROM outbox WHERE published_at IS NULL") == [], "and announced"
+    await records.assert_books_close()
+
+
+async def test_readiness_names_what_is_missing(service: Child, database_url: str) -> None:
+    port = service.environment["PORT"]
+    async with httpx.AsyncClient() as http:
+        answer = await http.get(f"http://127.0.0.1:{port}/health/ready")
+        assert answer.json()["checks"] == dict.fromkeys(("database", "uploads", "errors", "queue", "loops"), "ok")
+        metrics = await http.get(f"http://127.0.0.1:{port}/metrics")
+    assert "sellersync_outbox_waiting_events" in metrics.text
