@@ -5,7 +5,8 @@
 from services.aggregator.adapters.duckdb_line_framing import FAULT, JOIN, MAX_RECORD_BYTES, NEVER, NULL, FramedText
 from services.aggregator.rules.columns import ALIASES, Columns
 from services.aggregator.rules.layouts import Layout
-from services.aggregator.rules.row_rules import CONTROL, MAX_QUANTITY, rules_for
+from services.aggregator.rules.row_rule import CONTROL, MAX_QUANTITY
+from services.aggregator.rules.rule_bits import rules_for
 
 _TEXTS = ("product_id", "product_name", "category", "transaction_id", "line_id")
 _BLANK = r" \t\n\v\f\r\x{a0}\x{1680}\x{2000}-\x{200a}\x{2028}\x{2029}\x{202f}\x{205f}\x{3000}\x{feff}"

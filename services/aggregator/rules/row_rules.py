@@ -12,103 +12,28 @@
 - `width`: the number of columns; `has_names`: one is for product names; $seller_id, $last_date: of this reading
 """
 
-from dataclasses import dataclass
-
-from services.aggregator.rules.columns import Columns
 from services.aggregator.rules.currencies import ISO_4217
-from shared.schemas.issues import Issue, IssueTotal, Severity
+from services.aggregator.rules.row_rule import (
+    MAX_ID,
+    MAX_NAME,
+    RowRule,
+    error,
+    money_rules,
+    text_rules,
+    warning,
+)
+from shared.schemas.issues import Issue, Severity
 
-MAX_NAME, MAX_ID, MAX_QUANTITY = 255, 128, 1_000_000_000
-CONTROL = r"[\x00-\x1f\x7f-\x{9f}\x{fdd1}]"
-"""Control characters; U+FDD1 stands for the noncharacters that the framing replaced."""
-
-_MONEY = "such as 1234.50, 1,234.50 or 1.234,50 (at most four decimals, below 100,000,000,000,000)"
 _AMBIGUOUS_DATE = (
     "regexp_full_match(occurred_at_text, "
     r"'(0?[1-9]|1[0-2])[./-](0?[1-9]|1[0-2])[./-]([0-9]{2}|[0-9]{4})([ T].*)?')"
 )
 _DATES = "YYYY-MM-DD or YYYYMMDD, optionally with a time and a zone, such as 2026-03-04T10:15:00Z"
 
-
-@dataclass(frozen=True, slots=True)
-class RowRule:
-    """One way for a row to be wrong. `structural`: the cells cannot be trusted, so no other rule is asked."""
-
-    code: str
-    severity: Severity
-    field: str | None
-    when: str
-    message: str
-    because: str
-    structural: bool = False
-
-
-def _error(code: str, field: str | None, when: str, message: str, because: str, *, structural: bool = False) -> RowRule:
-    return RowRule(code, Severity.ERROR, field, when, message, because, structural)
-
-
-def _warning(code: str, field: str | None, when: str, message: str, because: str) -> RowRule:
-    return RowRule(code, Severity.WARNING, field, when, message, because)
-
-
-def _money_rules(field: str) -> tuple[RowRule, ...]:
-    text, plain = f"{field}_text", f"{field}_plain"
-    ambiguous = f"regexp_full_match({text}, '[+-]?[0-9]{{1,3}},[0-9]{{3}}')"
-    return (
-        _error(
-            "validation/ambiguous_number",
-            field,
-            ambiguous,
-            f"The {field} can be read in two ways (1,234 is 1234 or 1.234); write it without the comma.",
-            "A guess would be wrong by a factor of a thousand.",
-        ),
-        _error(
-            f"validation/invalid_{field}",
-            field,
-            f"{text} <> '' AND {plain} IS NULL AND NOT {ambiguous}",
-            f"The {field} is not a number {_MONEY}; no currency signs, no exponents.",
-            "Only digits with clear signs have one reading.",
-        ),
-        _error(
-            "validation/too_many_decimals",
-            field,
-            f"NOT {field}_is_exact",
-            f"The {field} has more than four decimals.",
-            "Money is kept exactly to four decimals; rounding somebody's money unasked is not ours to do.",
-        ),
-        _error(
-            "validation/out_of_range",
-            field,
-            f"{field}_is_exact AND {field}_given IS NULL",
-            f"The {field} is too large: it must stay below 100,000,000,000,000.",
-            "Sums must stay exact, and a larger figure is a mistake.",
-        ),
-    )
-
-
-def _text_rules(field: str, limit: int) -> tuple[RowRule, ...]:
-    return (
-        _error(
-            "validation/control_character",
-            field,
-            f"has_control AND regexp_matches({field}, '{CONTROL}')",
-            f"The {field} holds a control character.",
-            "It cannot be seen or typed, so the value would match nothing that looks the same.",
-        ),
-        _error(
-            "validation/too_long",
-            field,
-            f"length({field}) > {limit}",
-            f"The {field} is longer than {limit} characters.",
-            "It would not fit its column, and cutting it could make two products one.",
-        ),
-    )
-
-
 _CURRENCIES = ",".join(("", *sorted(ISO_4217), ""))
 
 RULES: tuple[RowRule, ...] = (
-    _error(
+    error(
         "format/unclosed_quote",
         None,
         "fault = 'format/unclosed_quote'",
@@ -116,7 +41,7 @@ RULES: tuple[RowRule, ...] = (
         "Everything after it is inside the quotes, so where the row ends is unknown.",
         structural=True,
     ),
-    _error(
+    error(
         "format/stray_quote",
         None,
         "fault = 'format/stray_quote'",
@@ -124,7 +49,7 @@ RULES: tuple[RowRule, ...] = (
         "Where the value ends has two readings.",
         structural=True,
     ),
-    _error(
+    error(
         "format/line_too_long",
         None,
         "fault = 'format/line_too_long'",
@@ -132,7 +57,7 @@ RULES: tuple[RowRule, ...] = (
         "Rows are read with bounded memory.",
         structural=True,
     ),
-    _error(
+    error(
         "format/too_many_columns",
         None,
         "fault IS NULL AND surplus",
@@ -140,7 +65,7 @@ RULES: tuple[RowRule, ...] = (
         "Which value belongs to which column is unknown.",
         structural=True,
     ),
-    _error(
+    error(
         "format/too_few_columns",
         None,
         "fault IS NULL AND cells < width",
@@ -148,126 +73,126 @@ RULES: tuple[RowRule, ...] = (
         "Which value is absent is unknown.",
         structural=True,
     ),
-    _error(
+    error(
         "authorization/seller_mismatch",
         "seller_id",
         "seller_id_text <> '' AND seller_id_text <> $seller_id",
         "This row names another seller than the one the feed belongs to.",
         "A seller reports for itself only.",
     ),
-    _error(
+    error(
         "validation/missing_value",
         "product_name",
         "product_name_text = '' AND product_id_text = ''",
         "The row names no product: it needs a product_name or a product_id.",
         "Nothing can be added up without knowing what was sold.",
     ),
-    *_text_rules("product_name", MAX_NAME),
-    *_text_rules("product_id", MAX_ID),
-    _error(
+    *text_rules("product_name", MAX_NAME),
+    *text_rules("product_id", MAX_ID),
+    error(
         "validation/missing_value",
         "quantity",
         "quantity_text = ''",
         "The quantity is missing.",
         "There is no harmless default: 0 and 1 would both be guesses.",
     ),
-    _error(
+    error(
         "validation/invalid_quantity",
         "quantity",
         "quantity_text <> '' AND NOT quantity_is_written",
         "The quantity is not a whole number such as 3, 5.0 or -2.",
         "Units are counted whole; 1,000 and 1.000 have two readings.",
     ),
-    _error(
+    error(
         "validation/out_of_range",
         "quantity",
         "quantity_is_written AND quantity IS NULL",
         "The quantity is beyond 1,000,000,000.",
         "Sums must stay exact, and a larger figure is a mistake.",
     ),
-    _error(
+    error(
         "validation/missing_value",
         "amount",
         "amount_text = '' AND revenue_text = ''",
         "Both amount and revenue are missing; one of them is needed.",
         "Either follows from the other, but not from nothing.",
     ),
-    *_money_rules("amount"),
-    *_money_rules("revenue"),
-    _error(
+    *money_rules("amount"),
+    *money_rules("revenue"),
+    error(
         "validation/negative_amount",
         "amount",
         "amount_given < 0",
         "The amount (the price of one unit) is negative. For a return make the quantity negative instead.",
         "A return is units coming back, not a price below nothing.",
     ),
-    _error(
+    error(
         "validation/sign_mismatch",
         "revenue",
         "sign(quantity) * sign(revenue_given) < 0",
         "Quantity and revenue have opposite signs.",
         "Either a sale brings money or a return gives it back; one of the signs is wrong.",
     ),
-    _error(
+    error(
         "validation/out_of_range",
         "revenue",
         "revenue_text = '' AND quantity IS NOT NULL AND amount_given >= 0 AND revenue IS NULL",
         "Quantity times amount is too large: revenue must stay below 100,000,000,000,000.",
         "Sums must stay exact, and a larger figure is a mistake.",
     ),
-    *_text_rules("category", MAX_ID),
-    _error(
+    *text_rules("category", MAX_ID),
+    error(
         "validation/invalid_currency",
         "currency",
         f"currency <> '' AND (length(currency) <> 3 OR NOT contains('{_CURRENCIES}', ',' || currency || ','))",
         "The currency is not a three-letter ISO 4217 code such as EUR or USD.",
         "Totals are kept per currency; an unknown one would be a total that nobody can use.",
     ),
-    _error(
+    error(
         "validation/missing_value",
         "occurred_at",
         "occurred_at_text = ''",
         "The date is missing.",
         "The feed has a date column, so a blank date is a gap and not a choice.",
     ),
-    _error(
+    error(
         "validation/ambiguous_date",
         "occurred_at",
         _AMBIGUOUS_DATE,
         f"The date can be read as day-month or month-day. Accepted: {_DATES}.",
         "A guess would put the sale into another month.",
     ),
-    _error(
+    error(
         "validation/invalid_date",
         "occurred_at",
         f"occurred_at_text <> '' AND sale_date IS NULL AND NOT {_AMBIGUOUS_DATE}",
         f"The date is not one. Accepted: {_DATES}.",
         "Only this order of year, month and day has one reading everywhere.",
     ),
-    _error(
+    error(
         "validation/date_out_of_range",
         "occurred_at",
         "(sale_date < DATE '1970-01-01' OR sale_date > $last_date)",
         "The date lies before 1970 or more than a year ahead.",
         "Such a date is a typing error or an unset clock.",
     ),
-    *_text_rules("transaction_id", MAX_ID),
-    *_text_rules("line_id", MAX_ID),
-    _warning(
+    *text_rules("transaction_id", MAX_ID),
+    *text_rules("line_id", MAX_ID),
+    warning(
         "validation/missing_product_name",
         "product_name",
         "has_names AND product_name_text = ''",
         "The product name is blank; the product_id stands in for it.",
         "The sale is identified, but will look odd in lists.",
     ),
-    _warning(
+    warning(
         "validation/zero_quantity",
         "quantity",
         "quantity = 0",
         "The quantity is zero; the row counts, but sells nothing.",
         "Some systems write such rows on purpose, others by mistake.",
     ),
-    _warning(
+    warning(
         "validation/revenue_mismatch",
         "revenue",
         # Half a cent per unit is what rounding unit prices to cents can explain.
@@ -277,16 +202,14 @@ RULES: tuple[RowRule, ...] = (
     ),
 )
 
-ERROR_BITS = sum(1 << bit for bit, rule in enumerate(RULES) if rule.severity is Severity.ERROR)
-
-DUPLICATE = _warning(
+DUPLICATE = warning(
     "validation/duplicate",
     "transaction_id",
     "",
     "This transaction line is already in this feed with the same values; it counts once.",
     "Exports repeat lines; counting them again would invent sales.",
 )
-CONFLICT = _error(
+CONFLICT = error(
     "validation/conflicting_duplicate",
     "transaction_id",
     "",
@@ -306,38 +229,3 @@ def ignored_columns(names: tuple[str, ...]) -> Issue:
     shown = ", ".join(name[:60] for name in names[:20]) + (", …" if len(names) > 20 else "")
     message = f"Columns that are not known were ignored: {shown}."
     return Issue(code="format/ignored_columns", severity=Severity.INFO, message=message)
-
-
-_OPTIONAL = frozenset(("product_id", "category", "currency", "occurred_at", "seller_id", "transaction_id", "line_id"))
-
-
-def rules_for(kind: str, columns: Columns) -> list[tuple[int, RowRule]]:
-    """The rules of one kind (`structural`, `error`, `warning`) that a feed with these columns can break, with bits."""
-    return [
-        (bit, rule)
-        for bit, rule in enumerate(RULES)
-        if _kind(rule) == kind and (rule.field not in _OPTIONAL or rule.field in columns.position)
-    ]
-
-
-def _kind(rule: RowRule) -> str:
-    return "structural" if rule.structural else rule.severity.value.lower()
-
-
-def code_masks() -> dict[str, int]:
-    """Per code the bits of all its rules, in the table's order."""
-    masks: dict[str, int] = {}
-    for bit, rule in enumerate(RULES):
-        masks[rule.code] = masks.get(rule.code, 0) | (1 << bit)
-    return masks
-
-
-def broken_rules(mask: int) -> list[RowRule]:
-    """The rules whose bits are set."""
-    return [rule for bit, rule in enumerate(RULES) if mask >> bit & 1]
-
-
-def total_of(code: str, rows: int) -> IssueTotal:
-    """`rows` rows have an issue of this code."""
-    severity = next(rule.severity for rule in (*RULES, DUPLICATE, CONFLICT) if rule.code == code)
-    return IssueTotal(code=code, severity=severity, rows=rows)

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from services.aggregator.adapters import duckdb_line_framing
 from services.aggregator.adapters.duckdb_feeds import DuckDbFeedReader
+from services.aggregator.adapters.duckdb_line_framing import MAX_RECORD_BYTES
+from services.aggregator.adapters.utf8_blocks import BLOCK_BYTES
 from tests.unit.aggregator.feed_readings import Read
 
 HEADER = "product_name,quantity,amount\n"
@@ -98,7 +99,7 @@ def test_a_quote_opens_only_at_the_beginning_of_a_cell(read: Read, cell: str, na
 
 
 def test_a_line_longer_than_memory_allows_is_rejected_alone(read: Read) -> None:
-    long = "x" * (3 * duckdb_line_framing.MAX_RECORD_BYTES)
+    long = "x" * (3 * MAX_RECORD_BYTES)
     reading = read(f"{HEADER}A,1,1\n{long},1,1\nB,x,1\n")
     assert reading.codes == [(3, "format/line_too_long"), (4, "validation/invalid_quantity")]
     assert reading.issues[0].raw == "x" * 500
@@ -106,7 +107,7 @@ def test_a_line_longer_than_memory_allows_is_rejected_alone(read: Read) -> None:
 
 
 def test_a_quote_open_for_longer_than_memory_allows_tells_its_lines(read: Read) -> None:
-    lines = 4 * duckdb_line_framing.MAX_RECORD_BYTES // 6
+    lines = 4 * MAX_RECORD_BYTES // 6
     reading = read(HEADER + 'A,1,1\n"' + "B,1,1\n" * lines)
     assert reading.codes == [(3, "format/unclosed_quote")]
     assert f"{lines} lines" in reading.issues[0].message
@@ -121,7 +122,7 @@ def test_the_raw_text_is_bounded(read: Read) -> None:
 @pytest.mark.parametrize("offset", range(-4, 5))
 @pytest.mark.parametrize("piece", ['"a""b,\r\nc",1,1\r\n', "é\ufdd0,1,1\r\n", '"a"b,1,1\r\n\r\n', ' "",1,1\r'])
 def test_nothing_changes_at_the_border_of_two_blocks(read: Read, offset: int, piece: str) -> None:
-    block = duckdb_line_framing._BLOCK_BYTES
+    block = BLOCK_BYTES
     row = "Tee,1,1\r\n"
     before = (block - len(HEADER) - len(piece.encode()) // 2 + offset) // len(row)
     fill = block - len(piece.encode()) // 2 + offset - len(HEADER) - before * len(row)

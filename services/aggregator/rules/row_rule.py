@@ -1,0 +1,89 @@
+"""What a row rule is, and the families of rules that money and text columns share.
+
+The words that `when` may use are told in row_rules.py.
+"""
+
+from dataclasses import dataclass
+
+from shared.schemas.issues import Severity
+
+MAX_NAME, MAX_ID, MAX_QUANTITY = 255, 128, 1_000_000_000
+CONTROL = r"[\x00-\x1f\x7f-\x{9f}\x{fdd1}]"
+"""Control characters; U+FDD1 stands for the noncharacters that the framing replaced."""
+
+_MONEY = "such as 1234.50, 1,234.50 or 1.234,50 (at most four decimals, below 100,000,000,000,000)"
+
+
+@dataclass(frozen=True, slots=True)
+class RowRule:
+    """One way for a row to be wrong. `structural`: the cells cannot be trusted, so no other rule is asked."""
+
+    code: str
+    severity: Severity
+    field: str | None
+    when: str
+    message: str
+    because: str
+    structural: bool = False
+
+
+def error(code: str, field: str | None, when: str, message: str, because: str, *, structural: bool = False) -> RowRule:
+    return RowRule(code, Severity.ERROR, field, when, message, because, structural)
+
+
+def warning(code: str, field: str | None, when: str, message: str, because: str) -> RowRule:
+    return RowRule(code, Severity.WARNING, field, when, message, because)
+
+
+def money_rules(field: str) -> tuple[RowRule, ...]:
+    text, plain = f"{field}_text", f"{field}_plain"
+    ambiguous = f"regexp_full_match({text}, '[+-]?[0-9]{{1,3}},[0-9]{{3}}')"
+    return (
+        error(
+            "validation/ambiguous_number",
+            field,
+            ambiguous,
+            f"The {field} can be read in two ways (1,234 is 1234 or 1.234); write it without the comma.",
+            "A guess would be wrong by a factor of a thousand.",
+        ),
+        error(
+            f"validation/invalid_{field}",
+            field,
+            f"{text} <> '' AND {plain} IS NULL AND NOT {ambiguous}",
+            f"The {field} is not a number {_MONEY}; no currency signs, no exponents.",
+            "Only digits with clear signs have one reading.",
+        ),
+        error(
+            "validation/too_many_decimals",
+            field,
+            f"NOT {field}_is_exact",
+            f"The {field} has more than four decimals.",
+            "Money is kept exactly to four decimals; rounding somebody's money unasked is not ours to do.",
+        ),
+        error(
+            "validation/out_of_range",
+            field,
+            f"{field}_is_exact AND {field}_given IS NULL",
+            f"The {field} is too large: it must stay below 100,000,000,000,000.",
+            "Sums must stay exact, and a larger figure is a mistake.",
+        ),
+    )
+
+
+def text_rules(field: str, limit: int) -> tuple[RowRule, ...]:
+    return (
+        error(
+            "validation/control_character",
+            field,
+            f"has_control AND regexp_matches({field}, '{CONTROL}')",
+            f"The {field} holds a control character.",
+            "It cannot be seen or typed, so the value would match nothing that looks the same.",
+        ),
+        error(
+            "validation/too_long",
+            field,
+            f"length({field}) > {limit}",
+            f"The {field} is longer than {limit} characters.",
+            "It would not fit its column, and cutting it could make two products one.",
+        ),
+    )

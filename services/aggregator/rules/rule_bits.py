@@ -1,0 +1,42 @@
+"""One bit per rule: a row carries the sum of those it breaks, from the engine to its issues and totals."""
+
+from services.aggregator.rules.columns import Columns
+from services.aggregator.rules.row_rule import RowRule
+from services.aggregator.rules.row_rules import CONFLICT, DUPLICATE, RULES
+from shared.schemas.issues import IssueTotal, Severity
+
+ERROR_BITS = sum(1 << bit for bit, rule in enumerate(RULES) if rule.severity is Severity.ERROR)
+
+_OPTIONAL = frozenset(("product_id", "category", "currency", "occurred_at", "seller_id", "transaction_id", "line_id"))
+
+
+def rules_for(kind: str, columns: Columns) -> list[tuple[int, RowRule]]:
+    """The rules of one kind (`structural`, `error`, `warning`) that a feed with these columns can break, with bits."""
+    return [
+        (bit, rule)
+        for bit, rule in enumerate(RULES)
+        if _kind(rule) == kind and (rule.field not in _OPTIONAL or rule.field in columns.position)
+    ]
+
+
+def _kind(rule: RowRule) -> str:
+    return "structural" if rule.structural else rule.severity.value.lower()
+
+
+def code_masks() -> dict[str, int]:
+    """Per code the bits of all its rules, in the table's order."""
+    masks: dict[str, int] = {}
+    for bit, rule in enumerate(RULES):
+        masks[rule.code] = masks.get(rule.code, 0) | (1 << bit)
+    return masks
+
+
+def broken_rules(mask: int) -> list[RowRule]:
+    """The rules whose bits are set."""
+    return [rule for bit, rule in enumerate(RULES) if mask >> bit & 1]
+
+
+def total_of(code: str, rows: int) -> IssueTotal:
+    """`rows` rows have an issue of this code."""
+    severity = next(rule.severity for rule in (*RULES, DUPLICATE, CONFLICT) if rule.code == code)
+    return IssueTotal(code=code, severity=severity, rows=rows)
