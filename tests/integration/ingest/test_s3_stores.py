@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from io import BytesIO
 
@@ -90,8 +92,6 @@ async def test_a_bucket_that_is_not_there_is_unavailable_at_every_step(bucket: B
 
 
 async def test_a_call_that_fails_once_is_repeated_with_the_whole_body(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
     content = bytes(range(256)) * 4_096
     bodies: list[bytes] = []
 
@@ -99,18 +99,51 @@ async def test_a_call_that_fails_once_is_repeated_with_the_whole_body(monkeypatc
         bodies.append(await request.read())
         return web.Response(status=500 if len(bodies) == 1 else 200, headers={"ETag": '"e"'})
 
+    async with _answering_by(moody, monkeypatch) as settings, AwsClients(settings).s3() as s3:
+        await S3Uploads(s3, "b", 20).put(KEY, BytesIO(content), {})
+    assert bodies == [content, content]
+
+
+async def test_an_abort_does_not_wait_for_a_part_that_is_stuck(monkeypatch: pytest.MonkeyPatch) -> None:
+    part_came, never = asyncio.Event(), asyncio.Event()
+    methods: list[str] = []
+
+    async def stuck(request: web.Request) -> web.Response:
+        methods.append(request.method)
+        if request.method == "POST":
+            answer = "<InitiateMultipartUploadResult><UploadId>u</UploadId></InitiateMultipartUploadResult>"
+            return web.Response(text=answer, content_type="application/xml")
+        if request.method == "PUT":
+            part_came.set()
+            await never.wait()
+        return web.Response(status=204)
+
+    async with _answering_by(stuck, monkeypatch) as settings, AwsClients(settings).s3() as s3:
+        upload = await S3Uploads(s3, "b", 60).open(KEY, {})
+        await upload.add_part(BytesIO(b"x"))
+        await asyncio.wait_for(part_came.wait(), 10)
+        async with asyncio.timeout(10):
+            await upload.abort()
+        never.set()
+    assert methods == ["POST", "PUT", "DELETE"]
+
+
+@asynccontextmanager
+async def _answering_by(
+    handler: Callable[[web.Request], Awaitable[web.Response]], monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[ServiceSettings]:
+    """An S3 of the test's own making; yields settings that lead to it."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
     app = web.Application(client_max_size=2 * MIB)
-    app.router.add_put("/{key:.*}", moody)
+    app.router.add_route("*", "/{key:.*}", handler)
     runner = web.AppRunner(app)
     await runner.setup()
     try:
         await web.TCPSite(runner, "127.0.0.1", 0).start()
-        settings = ServiceSettings(aws_endpoint_url=f"http://127.0.0.1:{runner.addresses[0][1]}")
-        async with AwsClients(settings).s3() as s3:
-            await S3Uploads(s3, "b", 20).put(KEY, BytesIO(content), {})
+        yield ServiceSettings(aws_endpoint_url=f"http://127.0.0.1:{runner.addresses[0][1]}")
     finally:
         await runner.cleanup()
-    assert bodies == [content, content]
 
 
 async def test_an_s3_that_never_answers_is_given_up_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
