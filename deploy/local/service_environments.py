@@ -60,6 +60,7 @@ def service_settings(
         case "notifier":
             own = {
                 "NOTIFIER_QUEUE_URL": plane.notifier_queue_url,
+                "NOTIFIER_DLQ_URL": plane.notifier_dlq_url,
                 "CLIENT_NOTIFICATIONS_TOPIC_ARN": plane.client_notifications_topic_arn,
                 "PROCESSING_LOG_TABLE": plane.processing_log_table,
                 "VISIBILITY_SECONDS": str(VISIBILITY_SECONDS),
