@@ -20,7 +20,7 @@ def candidate_names(question: str) -> list[str]:
 
 
 def may_be_name(words: Sequence[Word], first: int, last: int) -> bool:
-    """A word of the language means what the language says, unless it is quoted or stands beside its noun."""
+    """A word of the language means what the language says, unless it is quoted; a number only behind its noun."""
     span = words[first : last + 1]
     if len(span) > 1 and any(word.quoted is not None for word in span):
         return False
@@ -28,4 +28,4 @@ def may_be_name(words: Sequence[Word], first: int, last: int) -> bool:
         return True
     if any(word.plain not in KNOWN_WORDS and not word.plain.isdecimal() for word in span):
         return True
-    return first > 0 and words[first - 1].plain in NOUNS and span[0].plain not in KNOWN_WORDS
+    return first > 0 and words[first - 1].plain in NOUNS and span[0].plain.isdecimal()

@@ -150,121 +150,19 @@ MONTH_NUMBERS = {
     "sept": 9,
 }
 
-PERIOD_WORDS = frozenset(
-    [
-        "today",
-        "yesterday",
-        "this",
-        "current",
-        "last",
-        "past",
-        "previous",
-        "since",
-        "after",
-        "before",
-        "until",
-        "till",
-        "through",
-        "throughout",
-        "to",
-        "between",
-        "during",
-        "date",
-        "far",
-        "so",
-        "ytd",
-        "mtd",
-        "first",
-        "second",
-        "third",
-        "fourth",
-        "q1",
-        "q2",
-        "q3",
-        "q4",
-        "st",
-        "nd",
-        "rd",
-        "th",
-        "from",
-        "up",
-    ]
-)
+_PERIOD_WORDS = """
+    today yesterday this current last past previous since after before until till through throughout to between
+    during date far so ytd mtd first second third fourth q1 q2 q3 q4 st nd rd th from up
+"""
+PERIOD_WORDS = frozenset(_PERIOD_WORDS.split())
 
-FILLERS = frozenset(
-    [
-        "a",
-        "an",
-        "the",
-        "of",
-        "for",
-        "in",
-        "on",
-        "from",
-        "at",
-        "with",
-        "and",
-        "is",
-        "are",
-        "was",
-        "were",
-        "be",
-        "been",
-        "do",
-        "does",
-        "did",
-        "has",
-        "have",
-        "had",
-        "there",
-        "what",
-        "what's",
-        "which",
-        "who",
-        "show",
-        "me",
-        "give",
-        "tell",
-        "please",
-        "us",
-        "our",
-        "we",
-        "their",
-        "its",
-        "total",
-        "totals",
-        "overall",
-        "sum",
-        "how",
-        "sold",
-        "sell",
-        "sells",
-        "selling",
-        "made",
-        "make",
-        "makes",
-        "generate",
-        "generates",
-        "generated",
-        "bring",
-        "brings",
-        "brought",
-        "get",
-        "gets",
-        "got",
-        "find",
-        "calculate",
-        "compute",
-        "display",
-        "can",
-        "could",
-        "you",
-        "come",
-        "comes",
-        "came",
-        "need",
-    ]
-)
+_FILLERS = """
+    a an the of for in on from at with and is are was were be been do does did has have had there what which who
+    show me give tell please us our we their its total totals overall sum how sold sell sells selling made make
+    makes generate generates generated bring brings brought get gets got find calculate compute display can
+    could you come comes came need
+"""
+FILLERS = frozenset(_FILLERS.split())
 """Words that carry no condition: the question means the same without them."""
 
 OPENERS = frozenset({"list", "return", "report"})
@@ -337,4 +235,4 @@ def _known_words() -> frozenset[str]:
 
 
 KNOWN_WORDS = _known_words()
-"""A name made of these alone counts as a name only between quotation marks or beside its dimension's noun."""
+"""A name made of these alone counts as a name only between quotation marks."""

@@ -19,7 +19,7 @@ _EDGES = ".?!:()[]"
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """`plain` is for comparison, lower-cased and without punctuation; [start, end) is where it stands."""
+    """`plain` is for comparison, lower-cased, without punctuation and without 's; [start, end) is where it stands."""
 
     plain: str
     start: int
@@ -39,7 +39,7 @@ def split_words(question: str) -> list[Word]:
             opens = False
             continue
         text = chunk["plain"]
-        plain = text.strip(_EDGES).replace("\u2019", "'").lower()
+        plain = text.strip(_EDGES).replace("\u2019", "'").lower().removesuffix("'s")
         if plain:
             # Brackets may belong to a name; the marks that end a sentence do not.
             kept = text.rstrip(".?!:")

@@ -1,0 +1,188 @@
+"""The query endpoints as a client sees them: what is refused, how problems look, what /docs says."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx
+import pytest
+
+from services.query.main import Sources, create_app
+from services.query.rules.plan import Dimension
+from services.query.rules.values import KnownValue
+from services.query.settings import QuerySettings
+from tests.flow.query.fakes import FakeErrorLog, FakeFeeds, FakePlans, FakeReceipts, FakeSales
+from tests.running_app import client_of
+
+LISTS = ("/api/transactions", "/api/transactions/summary", "/api/errors", "/api/feeds")
+
+
+@pytest.fixture
+def sales() -> FakeSales:
+    return FakeSales()
+
+
+@pytest.fixture
+async def api(sales: FakeSales) -> AsyncIterator[httpx.AsyncClient]:
+    @asynccontextmanager
+    async def open_sources() -> AsyncIterator[Sources]:
+        plans = FakePlans([KnownValue(Dimension.SELLER, "acme")], [{"currency": "EUR", "revenue": "1.5000"}])
+        yield Sources(sales, FakeFeeds(), FakeReceipts(), FakeErrorLog(), plans)
+
+    settings = QuerySettings(database_url="unused", processing_log_table="unused", receipts_bucket="unused")
+    async with client_of(create_app(settings, open_sources)) as client:
+        yield client
+
+
+def _refused(answer: httpx.Response, status: int = 422, slug: str = "invalid-request") -> dict[str, Any]:
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    problem: dict[str, Any] = answer.json()
+    assert problem["type"] == f"urn:sellersync:problem:{slug}"
+    assert problem["correlation_id"] == answer.headers["x-correlation-id"]
+    return problem
+
+
+@pytest.mark.parametrize("path", LISTS)
+async def test_an_empty_list_is_a_page(api: httpx.AsyncClient, path: str) -> None:
+    answer = await api.get(path)
+    assert answer.status_code == 200
+    assert answer.json() == {"items": [], "next": None} | ({"totals": []} if path.endswith("summary") else {})
+
+
+@pytest.mark.parametrize("path", LISTS)
+@pytest.mark.parametrize(
+    "query",
+    [
+        "limit=0",
+        "limit=1001",
+        "limit=ten",
+        "limit=1&limit=2x",
+        "cursor=",
+        "cursor=%21",
+        "page=2",
+        "Limit=5",
+        "seller=acme",
+    ],
+)
+async def test_what_is_not_declared_or_not_possible_is_refused(api: httpx.AsyncClient, path: str, query: str) -> None:
+    _refused(await api.get(f"{path}?{query}"))
+
+
+@pytest.mark.parametrize("path", LISTS[:2])
+@pytest.mark.parametrize(
+    "query",
+    [
+        "start_date=2026-04-01&end_date=2026-03-01",
+        "start_date=20260401",
+        "start_date=86400",
+        "start_date=2026-04-01T00:00:00",
+        "start_date=01/04/2026",
+        "start_date=2026-02-30",
+        "end_date=today",
+        "product_category=",
+        "seller_id=a%20b",
+        "seller_id=..%2Fx",
+    ],
+)
+async def test_a_filter_that_cannot_be_meant_is_refused(
+    api: httpx.AsyncClient, sales: FakeSales, path: str, query: str
+) -> None:
+    problem = _refused(await api.get(f"{path}?{query}"))
+    assert problem["errors"]
+    assert sales.asked == []
+
+
+async def test_filters_reach_the_store_as_they_were_meant(api: httpx.AsyncClient, sales: FakeSales) -> None:
+    # "Café" written with a combining accent is the same category.
+    await api.get(
+        "/api/transactions/summary",
+        params={
+            "start_date": "2026-03-01",
+            "end_date": "2026-03-01",
+            "product_category": "Cafe\u0301",
+            "limit": "1000",
+        },
+    )
+    [(chosen, after, limit, confinement)] = sales.asked
+    assert (str(chosen.start_date), str(chosen.end_date)) == ("2026-03-01", "2026-03-01")
+    assert (chosen.product_category, after, limit) == ("Café", None, 1001)
+    assert confinement.seller_id is None
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"query": ""},
+        {"query": "   "},
+        {"query": "x" * 501},
+        {"query": 5},
+        {"query": "revenue", "as_of": "2026-02-30"},
+        {"query": "revenue", "as_of": "yesterday"},
+        {"query": "revenue", "as_of": 20260401},
+        {"query": "revenue", "as_of": "2026-04-01T10:00:00"},
+        {"query": "revenue", "as_of": "1800-01-01"},
+        {"query": "revenue", "sql": "SELECT 1"},
+        {"query": "revenue", "seller_id": "acme"},
+        {"question": "revenue"},
+        ["revenue"],
+    ],
+)
+async def test_a_body_that_is_no_question_is_refused(api: httpx.AsyncClient, body: object) -> None:
+    _refused(await api.post("/api/queries", json=body))
+
+
+@pytest.mark.parametrize("content", [b"", b"revenue", b"{", b'{"query": "\\ud800"}', b'{"query": "\xff"}'])
+async def test_bytes_that_are_no_json_are_refused(api: httpx.AsyncClient, content: bytes) -> None:
+    answer = await api.post("/api/queries", content=content, headers={"content-type": "application/json"})
+    assert answer.status_code in (400, 422), answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
+async def test_a_question_in_the_address_is_refused(api: httpx.AsyncClient) -> None:
+    _refused(await api.post("/api/queries?query=revenue", json={"query": "revenue"}))
+
+
+async def test_an_answer_has_all_that_was_promised(api: httpx.AsyncClient) -> None:
+    answer = await api.post("/api/queries", json={"query": "revenue of acme", "as_of": "2026-04-01"})
+    assert answer.status_code == 200
+    assert set(answer.json()) == {
+        "question",
+        "as_of",
+        "answer",
+        "understood",
+        "results",
+        "truncated",
+        "plan",
+        "sql",
+        "parameters",
+        "coverage",
+        "interpreter",
+    }
+    assert answer.json()["results"] == [{"currency": "EUR", "revenue": "1.5000"}]
+
+
+async def test_a_declined_question_says_what_can_be_asked(api: httpx.AsyncClient) -> None:
+    problem = _refused(await api.post("/api/queries", json={"query": "will it rain?"}), slug="question-declined")
+    assert "“rain”" in problem["reason"]
+    assert any("Measures" in suggestion for suggestion in problem["suggestions"])
+
+
+async def test_every_route_is_described_with_its_parameters(api: httpx.AsyncClient) -> None:
+    described = (await api.get("/openapi.json")).json()
+    assert set(described["paths"]) >= {*LISTS, "/api/feeds/{feed_id}", "/api/queries"}
+    for path in LISTS:
+        operation = described["paths"][path]["get"]
+        assert operation["summary"]
+        assert operation["description"]
+        named = {parameter["name"] for parameter in operation["parameters"]}
+        assert named >= {"limit", "cursor", "seller_id"}
+        assert "default" in operation["responses"]
+    money = described["components"]["schemas"]["TransactionRecord"]["properties"]["revenue"]
+    assert money["type"] == "string"
+
+
+async def test_health_says_what_is_missing(api: httpx.AsyncClient) -> None:
+    assert (await api.get("/health/live")).status_code == 200
+    assert (await api.get("/health/ready")).status_code == 200
