@@ -1,0 +1,90 @@
+"""Work under a lease: renewed while it goes on, ended when it is lost, and by nothing else."""
+
+import asyncio
+from dataclasses import dataclass
+
+import pytest
+
+from services.aggregator.errors import LeaseLost, Outage
+from services.aggregator.held_lease import HeldLease
+
+
+@dataclass
+class Renewal:
+    """Succeeds so often, then raises."""
+
+    successes: int = 1_000_000
+    error: Exception | None = None
+    calls: int = 0
+
+    async def __call__(self) -> None:
+        self.calls += 1
+        if self.error and self.calls > self.successes:
+            raise self.error
+
+
+async def work_until(renewal: Renewal, calls: int) -> str:
+    async with asyncio.timeout(5):
+        while renewal.calls < calls:
+            await asyncio.sleep(0.001)
+    return "done"
+
+
+async def test_the_result_is_the_works_and_the_lease_is_renewed_meanwhile() -> None:
+    renewal = Renewal()
+    assert await HeldLease(renewal, 0.005).during(work_until(renewal, 3)) == "done"
+
+
+async def test_a_lost_lease_ends_the_work() -> None:
+    renewal = Renewal(successes=2, error=LeaseLost())
+    ended = asyncio.Event()
+
+    async def work() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+
+    with pytest.raises(LeaseLost):
+        await HeldLease(renewal, 0.005).during(work())
+    assert ended.is_set()
+    assert renewal.calls == 3
+
+
+async def test_a_store_that_is_away_does_not_end_it() -> None:
+    renewal = Renewal(successes=0, error=Outage())
+    assert await HeldLease(renewal, 0.005).during(work_until(renewal, 3)) == "done"
+
+
+async def test_the_works_own_failure_comes_through() -> None:
+    async def work() -> None:
+        raise ValueError
+
+    with pytest.raises(ValueError):  # noqa: PT011 - it carries no message
+        await HeldLease(Renewal(), 1).during(work())
+
+
+async def test_short_pieces_of_work_do_not_put_the_renewal_off() -> None:
+    renewal = Renewal()
+    lease = HeldLease(renewal, 0.02)
+    for _ in range(30):
+        await lease.during(asyncio.sleep(0.005))
+    assert renewal.calls >= 3
+
+
+async def test_a_cancelled_caller_cancels_the_work() -> None:
+    ended = asyncio.Event()
+
+    async def work() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+
+    holding = asyncio.create_task(HeldLease(Renewal(), 1).during(work()))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    holding.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await holding
+    assert ended.is_set()
