@@ -148,8 +148,9 @@ async def test_coverage_counts_the_feeds_that_the_rows_came_from(api: httpx.Asyn
         "rows_rejected": sum(feed.rejected for feed in behind),
         "feeds_in_progress": 0,
     }
-    everyone = await _ask(api, "transactions in January 2026")
+    everyone = await _ask(api, "transactions")
     assert everyone["coverage"]["feeds_in_progress"] == 1
+    assert everyone["coverage"]["feeds_counted"] == sum(feed.status == "DONE" for feed in planted)
 
 
 async def test_nothing_sold_is_said_and_not_made_up(api: httpx.AsyncClient, planted: list[Feed]) -> None:
