@@ -1,7 +1,10 @@
 """The query endpoints as a client sees them: what is refused, how problems look, what /docs says."""
 
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -186,3 +189,12 @@ async def test_every_route_is_described_with_its_parameters(api: httpx.AsyncClie
 async def test_health_says_what_is_missing(api: httpx.AsyncClient) -> None:
     assert (await api.get("/health/live")).status_code == 200
     assert (await api.get("/health/ready")).status_code == 200
+
+
+def test_the_model_library_is_not_imported_unless_a_key_is_given() -> None:
+    probe = (
+        "import sys, services.query.main; assert not [n for n in sys.modules if n.startswith(('langchain', 'openai'))]"
+    )
+    root = Path(__file__).parents[3]
+    imported = subprocess.run([sys.executable, "-c", probe], cwd=root, capture_output=True, text=True, check=False)
+    assert imported.returncode == 0, imported.stderr
