@@ -10,11 +10,12 @@ from services.query.rules.values import KnownValue, best_spelling, same_name
 def checked(plan: Plan, question: str, known: Sequence[KnownValue]) -> Plan:
     """The plan with its names as the store spells them. Raises Declined.
 
-    A name must exist and stand in the question; a period's phrase must stand in the question.
+    `known` are the names of the question that the store has: any other in a plan was made up. The words that a
+    period was read from must stand in the question.
     """
     if plan.period is not None:
         _check_phrase(plan.period, question)
-    return plan.model_copy(update={"filters": [_existing(chosen, question, known) for chosen in plan.filters]})
+    return plan.model_copy(update={"filters": [_existing(chosen, known) for chosen in plan.filters]})
 
 
 def _check_phrase(period: Period, question: str) -> None:
@@ -22,17 +23,15 @@ def _check_phrase(period: Period, question: str) -> None:
         raise decline(f"The period “{period.phrase}” does not stand in the question.")
 
 
-def _existing(chosen: ValueFilter, question: str, known: Sequence[KnownValue]) -> ValueFilter:
+def _existing(chosen: ValueFilter, known: Sequence[KnownValue]) -> ValueFilter:
     names: list[str] = []
     for value in chosen.values:
         alike = [one.value for one in known if one.dimension is chosen.dimension and same_name(one.value, value)]
         spelt = best_spelling(value, alike)
         if not spelt:
-            raise decline(f"There is no {chosen.dimension} “{value}” with sales.")
+            raise decline(f"The question names no {chosen.dimension} “{value}” that has sales.")
         if len(spelt) > 1:
             raise decline(f"“{value}” may be {' or '.join(f'“{name}”' for name in spelt)}: write it exactly.")
-        if _flat(value) not in _flat(question):
-            raise decline(f"The {chosen.dimension} “{value}” does not stand in the question.")
         names.append(spelt[0])
     return chosen.model_copy(update={"values": list(dict.fromkeys(names))})
 
