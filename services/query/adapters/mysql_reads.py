@@ -87,7 +87,14 @@ class MySqlReads:
         await self._database.connect()
 
     async def close(self) -> None:
-        await self._database.disconnect()
+        """Reads that still go on have as long as a statement may take; then their connections are cut."""
+        try:
+            async with asyncio.timeout(self._limits.statement + _SERVER_SLACK_SECONDS):
+                await self._database.disconnect()
+        except TimeoutError:
+            log.warning("database.connections_cut")
+            # `databases` has no other way to them.
+            self._database._backend._pool.terminate()
 
     async def check(self) -> None:
         """For readiness. Raises if the database does not answer."""

@@ -66,7 +66,7 @@ class _Reader(DayReader):
         return None if self._means_something_else(at, begin, last) else read
 
     def _means_something_else(self, at: int, begin: int, last: int) -> bool:
-        """ "may" and "march" are verbs too, "from March" may be since then, "2000 units" is no year, "by week" groups."""
+        """ "may" and "march" are verbs, "from March" may be since then, "2000 units" is no year, "by week" groups."""
         before = self.at(at - 1) if at else ""
         if at == begin and last == begin + 1 and self.at(begin) in ("may", "march"):
             return True

@@ -7,7 +7,7 @@ import pymysql
 import pytest
 import sqlalchemy as sa
 
-from services.query.adapters.mysql_reads import MySqlReads
+from services.query.adapters.mysql_reads import MySqlReads, ReadLimits
 from services.query.adapters.mysql_tables import feeds
 from services.query.errors import ReadTooSlow, StoreUnavailable
 from shared.runtime.mysql import MySqlAddress
@@ -100,6 +100,15 @@ async def test_a_cancelled_read_leaves_nothing_behind(read_only: MySqlAddress) -
             read.cancel()
             await asyncio.wait([read])
         await reads.check()
+
+
+async def test_closing_does_not_wait_for_ever_for_a_connection_in_use(read_only: MySqlAddress) -> None:
+    reads = MySqlReads(read_only, ReadLimits(statement=0.2))
+    await reads.open()
+    async with asyncio.timeout(5):
+        with pytest.raises(StoreUnavailable):
+            async with reads.snapshot():
+                await reads.close()
 
 
 async def test_a_database_that_is_away_is_said_to_be_so() -> None:
