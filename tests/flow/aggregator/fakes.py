@@ -104,7 +104,7 @@ class MemoryStore:
 
     at: Step = no_step
     rows: dict[UUID, Stored] = field(default_factory=dict)
-    now: datetime = STORED_AT + timedelta(minutes=1)
+    now: datetime = STORED_AT + timedelta(hours=2)  # on the next day
     lease: timedelta = timedelta(seconds=60)
     commits: int = 0
 
