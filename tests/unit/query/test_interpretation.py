@@ -30,6 +30,7 @@ KNOWN = [
     KnownValue(Dimension.PRODUCT, "Not"),
     KnownValue(Dimension.CURRENCY, "EUR"),
     KnownValue(Dimension.CURRENCY, "ALL"),
+    KnownValue(Dimension.CURRENCY, "CAD"),
 ]
 
 M, D = Metric, Dimension
@@ -223,6 +224,7 @@ DECLINED = [
     ("revenue of 'Sandals'", "“Sandals”"),
     ("units of product 999", "“999”"),
     ("revenue in USD", "“usd”"),
+    ("revenue of cad", "“cad”"),
     ("revenue in all currencies", "“all”"),
     ("revenue of category acme", "“category”"),
     # no language at all
