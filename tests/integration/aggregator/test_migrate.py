@@ -73,3 +73,21 @@ def test_one_that_was_cut_off_is_taken_up_again(database_url: str) -> None:
 def test_a_server_that_stays_away_is_said_so() -> None:
     with pytest.raises(MigrationRefused, match="cannot be used"):
         migrate(MigrationSettings(database_url="mysql://u:p@127.0.0.1:1/d", migration_wait_seconds=0))
+
+
+def test_one_waits_for_another_and_says_so_when_that_takes_too_long(database_url: str) -> None:
+    address = MySqlAddress.parse(database_url)
+    with (
+        pymysql.connect(
+            host=address.host,
+            port=address.port,
+            user=address.user,
+            password=address.password,
+            database=address.database,
+        ) as connection,
+        connection.cursor() as cursor,
+    ):
+        cursor.execute("SELECT GET_LOCK(%s, 1)", (f"migrate.{address.database}"[:64],))
+        with pytest.raises(MigrationRefused, match="another migration"):
+            migrate(MigrationSettings(database_url=database_url, migration_wait_seconds=1))
+    migrate(MigrationSettings(database_url=database_url, migration_wait_seconds=1))
