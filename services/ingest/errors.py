@@ -1,22 +1,10 @@
 """Why an upload is not accepted, one class per reason; the docstring is what the caller reads by default."""
 
-from shared.runtime.problems import ProblemError
+from shared.runtime.problems import ProblemError, Unavailable
 
 
 class UploadRefused(ProblemError):
     """The upload is not accepted."""
-
-    def __init__(
-        self,
-        detail: str | None = None,
-        *,
-        reason: str | None = None,
-        suggestions: list[str] | None = None,
-        headers: dict[str, str] | None = None,
-    ) -> None:
-        super().__init__(
-            detail or (self.__doc__ or "").strip(), reason=reason, suggestions=suggestions, headers=headers
-        )
 
 
 class NotMultipart(UploadRefused):
@@ -99,25 +87,20 @@ class SecondFile(UploadRefused):
     title = "There is more than one file"
 
 
-class Busy(UploadRefused):
+class Busy(UploadRefused, Unavailable):
     """As many uploads as this service holds at once are in work; try again."""
 
-    status = 503
     slug = "busy"
     title = "Too many uploads at once"
 
 
-class StoreUnavailable(UploadRefused):
+class StoreUnavailable(UploadRefused, Unavailable):
     """The file store does not answer. Send the file again later: the same bytes count once."""
 
-    status = 503
     slug = "store-unavailable"
-    title = "Temporarily unavailable"
 
 
-class ReceiptNotWritten(UploadRefused):
+class ReceiptNotWritten(UploadRefused, Unavailable):
     """The file is stored, but its receipt is not: send it again, the same bytes count once."""
 
-    status = 503
     slug = "receipt-not-written"
-    title = "Temporarily unavailable"

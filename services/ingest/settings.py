@@ -4,14 +4,12 @@ from pydantic import AnyHttpUrl, Field
 
 from services.ingest.rules.part_sizes import MAX_OBJECT_BYTES
 from shared.runtime.settings import ServiceSettings
-from shared.schemas.base import SellerId
 
 GIB = 1024**3
 
 
 class IngestSettings(ServiceSettings):
     port: int = Field(default=8001, ge=1, le=65_535)
-    default_seller_id: SellerId = "default"
 
     uploads_bucket: str
     receipts_bucket: str

@@ -18,7 +18,6 @@ from shared.runtime.app import build_app
 from shared.runtime.aws import AwsClients
 from shared.runtime.background import BackgroundLoops
 from shared.runtime.health import Check
-from shared.runtime.retry_policy import Backoff
 from shared.runtime.sqs_worker import SqsWorker, WorkerLimits
 
 if TYPE_CHECKING:
@@ -54,7 +53,7 @@ def create_app(settings: NotifierSettings | None = None, open_outside: OpenOutsi
                 outside.sqs,
                 settings.notifier_queue_url,
                 OutcomeWorker(announce).handle,
-                _limits(settings),
+                WorkerLimits.of(settings),
                 dlq_url=settings.notifier_dlq_url,
             )
             async with BackgroundLoops([worker], settings.shutdown_grace_seconds).running() as loops:
@@ -67,16 +66,6 @@ def create_app(settings: NotifierSettings | None = None, open_outside: OpenOutsi
         lifespan=lifespan,
         routers=[],
         checks=lambda: checks,
-    )
-
-
-def _limits(settings: NotifierSettings) -> WorkerLimits:
-    return WorkerLimits(
-        concurrency=settings.worker_concurrency,
-        visibility=settings.visibility_seconds,
-        poll=settings.poll_seconds,
-        grace=settings.shutdown_grace_seconds,
-        backoff=Backoff(settings.retry_base_seconds, settings.retry_max_seconds),
     )
 
 

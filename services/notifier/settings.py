@@ -20,12 +20,10 @@ class NotifierSettings(WorkerSettings):
     log_retention_days: int = Field(default=400, ge=1, le=36_500)
     claim_seconds: float = Field(default=60.0, gt=0, le=600)
     """How long one attempt may take to announce; after that another may."""
-    aws_call_seconds: float = Field(default=15.0, gt=0, le=600)
-    """How long one DynamoDB or SNS call may take, retries included."""
 
     @model_validator(mode="after")
     def _claim_outlives_its_work(self) -> Self:
-        # Between the claim and the end of the publish lie up to two calls.
-        if self.claim_seconds < 2 * self.aws_call_seconds:
-            raise ValueError("claim_seconds must be at least twice aws_call_seconds, or claims run out while in use")
+        # Between the claim's beginning and the end of the publish lie up to three calls: put, update, publish.
+        if self.claim_seconds < 3 * self.aws_call_seconds:
+            raise ValueError("claim_seconds must be at least 3 × aws_call_seconds, or claims run out while in use")
         return self

@@ -6,11 +6,6 @@ from shared.runtime.problems import NotFound, ProblemError, Unavailable
 class QueryProblem(ProblemError):
     """Base of all that this service raises on purpose."""
 
-    def __init__(
-        self, detail: str | None = None, *, reason: str | None = None, suggestions: list[str] | None = None
-    ) -> None:
-        super().__init__(detail or (self.__doc__ or "").strip(), reason=reason, suggestions=suggestions)
-
 
 class UnknownFeed(QueryProblem, NotFound):
     """There is no feed of this id."""

@@ -114,14 +114,15 @@ async def _real_sources(settings: QuerySettings) -> AsyncIterator[Sources]:
     async with clients.s3() as s3, clients.dynamodb() as dynamodb:
         await reads.open()
         try:
-            error_log = DynamoLog(dynamodb, settings.processing_log_table)
+            error_log = DynamoLog(dynamodb, settings.processing_log_table, settings.aws_call_seconds)
+            receipts = S3Receipts(s3, settings.receipts_bucket, settings.aws_call_seconds)
             yield Sources(
                 sales=MySqlSales(reads),
                 feeds=MySqlFeeds(reads),
-                receipts=S3Receipts(s3, settings.receipts_bucket),
+                receipts=receipts,
                 error_log=error_log,
                 plans=MySqlAnswers(reads, settings.answer_rows),
-                checks={"database": reads.check, "processing_log": error_log.check},
+                checks={"database": reads.check, "processing_log": error_log.check, "receipts": receipts.check},
             )
         finally:
             await reads.close()

@@ -1,11 +1,14 @@
 """AWS clients with timeouts and capped retries. Credentials come from the usual chain (role, environment)."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import TYPE_CHECKING
 
 import aioboto3
+import aiohttp
 from aiobotocore.config import AioConfig
+from botocore.exceptions import BotoCoreError, ClientError
 
 from shared.runtime.settings import ServiceSettings
 
@@ -14,6 +17,19 @@ if TYPE_CHECKING:
     from types_aiobotocore_s3 import S3Client
     from types_aiobotocore_sns import SNSClient
     from types_aiobotocore_sqs import SQSClient
+
+AWS_OUTAGES: tuple[type[Exception], ...] = (ClientError, BotoCoreError, aiohttp.ClientError, OSError)
+"""What a call raises when AWS refuses it or does not answer. TimeoutError is an OSError."""
+
+
+@asynccontextmanager
+async def answering_within(seconds: float, unavailable: Callable[[], Exception]) -> AsyncIterator[None]:
+    """Bounds a call, its retries included, and raises `unavailable()` from whatever it fails with."""
+    try:
+        async with asyncio.timeout(seconds):
+            yield
+    except AWS_OUTAGES as error:
+        raise unavailable() from error
 
 
 class AwsClients:

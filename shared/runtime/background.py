@@ -10,6 +10,9 @@ from shared.runtime.sqs_worker import Worker
 
 log = structlog.get_logger(__name__)
 
+CANCEL_SECONDS = 5.0
+"""How long a cancelled loop may take to let go."""
+
 
 class BackgroundLoops:
     """Runs workers as tasks; a readiness check can ask whether they all still run."""
@@ -43,6 +46,8 @@ class BackgroundLoops:
         for task in late:
             log.error("worker.cancelled", worker=task.get_name())
             task.cancel()
+        if late:
+            await asyncio.wait(late, timeout=CANCEL_SECONDS)
         for task in self._tasks:
             if task.done() and not task.cancelled() and (error := task.exception()):
                 log.error("worker.died", worker=task.get_name(), error=repr(error))

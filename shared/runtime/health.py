@@ -3,8 +3,11 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 
+import structlog
 from fastapi import APIRouter, Response
 from pydantic import BaseModel
+
+log = structlog.get_logger(__name__)
 
 Check = Callable[[], Awaitable[object]]
 """Raises if what it looks at is not usable."""
@@ -30,7 +33,7 @@ def health_routes(checks: Callable[[], Mapping[str, Check]]) -> APIRouter:
     @router.get("/ready", summary="Everything it needs answers", responses={503: {"model": Health}})
     async def ready(response: Response) -> Health:
         named = dict(checks())
-        outcomes = await asyncio.gather(*(_outcome(check) for check in named.values()))
+        outcomes = await asyncio.gather(*(_outcome(name, check) for name, check in named.items()))
         results = dict(zip(named, outcomes, strict=True))
         healthy = all(outcome == "ok" for outcome in outcomes)
         response.status_code = 200 if healthy else 503
@@ -39,7 +42,7 @@ def health_routes(checks: Callable[[], Mapping[str, Check]]) -> APIRouter:
     return router
 
 
-async def _outcome(check: Check) -> str:
+async def _outcome(name: str, check: Check) -> str:
     try:
         async with asyncio.timeout(CHECK_TIMEOUT_SECONDS):
             await check()
@@ -47,5 +50,6 @@ async def _outcome(check: Check) -> str:
         return f"no answer within {CHECK_TIMEOUT_SECONDS} s"
     except Exception as error:
         # The class says enough to an operator and nothing to a stranger; the log has the rest.
+        log.warning("health.check_failed", check=name, error=repr(error))
         return type(error).__name__
     return "ok"

@@ -1,5 +1,6 @@
 """Every error answer is RFC 9457 problem+json with a stable `type`."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import structlog
@@ -13,17 +14,25 @@ from shared.schemas.problems import PROBLEM_JSON, Problem
 log = structlog.get_logger(__name__)
 
 PROBLEM_RESPONSES: dict[int | str, dict[str, Any]] = {
-    "default": {"model": Problem, "description": "What went wrong", "content": {PROBLEM_JSON: {}}}
+    "default": {
+        "description": "What went wrong",
+        # Not `model=`: FastAPI would list it as application/json, which no error is.
+        "content": {PROBLEM_JSON: {"schema": Problem.model_json_schema()}},
+    }
 }
 """For a router's `responses`: documents the shape of its errors."""
 
 
 class ProblemError(Exception):
-    """Raise it (or a subclass) anywhere under a route, and the caller gets the problem it names."""
+    """Raise a subclass anywhere under a route, and the caller gets the problem it names.
+
+    A subclass's docstring is its default detail: what the caller reads.
+    """
 
     status = 500
     slug = "internal-error"
     title = "Internal error"
+    default_headers: Mapping[str, str] = {}
 
     def __init__(
         self,
@@ -33,11 +42,11 @@ class ProblemError(Exception):
         suggestions: list[str] | None = None,
         headers: dict[str, str] | None = None,
     ) -> None:
-        super().__init__(detail or self.title)
-        self.detail = detail
+        self.detail = detail or (type(self).__doc__ or self.title).strip()
+        super().__init__(self.detail)
         self.reason = reason
         self.suggestions = suggestions
-        self.headers = headers
+        self.headers = {**self.default_headers, **(headers or {})}
 
 
 class NotFound(ProblemError):
@@ -62,6 +71,7 @@ class Unavailable(ProblemError):
     status = 503
     slug = "unavailable"
     title = "Temporarily unavailable"
+    default_headers: Mapping[str, str] = {"Retry-After": "5"}
 
 
 def problem_response(problem: Problem, headers: dict[str, str] | None = None) -> JSONResponse:

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Backoff:
-    """Exponential backoff with full jitter, capped.
+    """Exponential backoff with equal jitter, capped.
 
-    Source of the shape: "Exponential Backoff And Jitter", AWS Architecture Blog, 2015.
+    Source of the shape and the name: "Exponential Backoff And Jitter", AWS Architecture Blog, 2015.
     """
 
     base_seconds: float = 1.0

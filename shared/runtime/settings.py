@@ -6,11 +6,14 @@ from typing import Literal
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from shared.schemas.base import SellerId
+
 
 class ServiceSettings(BaseSettings):
     """Read from the environment; names are the field names in capitals. No .env is read implicitly."""
 
-    model_config = SettingsConfigDict(env_ignore_empty=True, extra="ignore", frozen=True)
+    # A fault in one setting must not print the others: one of them is a password.
+    model_config = SettingsConfigDict(env_ignore_empty=True, extra="ignore", frozen=True, hide_input_in_errors=True)
 
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=1, le=65_535)
@@ -24,7 +27,10 @@ class ServiceSettings(BaseSettings):
     aws_read_timeout_seconds: float = Field(default=30.0, gt=0)
     aws_max_attempts: int = Field(default=3, ge=1, le=10)
 
-    default_seller_id: str = "default"
+    aws_call_seconds: float = Field(default=15.0, gt=0, le=600)
+    """How long one call may take, its retries included; moving a file has limits of its own."""
+
+    default_seller_id: SellerId = "default"
     """Whose a feed is when nothing says it: an upload without seller_id, an object key without a first segment."""
 
 

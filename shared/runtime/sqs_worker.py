@@ -9,12 +9,13 @@ an exception is a Retry with backoff: no message is ever deleted before its outc
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, Self
 
 import structlog
-from botocore.exceptions import BotoCoreError, ClientError
 
+from shared.runtime.aws import AWS_OUTAGES
 from shared.runtime.retry_policy import Backoff
+from shared.runtime.settings import WorkerSettings
 
 if TYPE_CHECKING:
     from types_aiobotocore_sqs import SQSClient
@@ -79,6 +80,17 @@ class WorkerLimits:
     grace: float
     backoff: Backoff
 
+    @classmethod
+    def of(cls, settings: WorkerSettings) -> Self:
+        """What the settings of a consuming service say."""
+        return cls(
+            concurrency=settings.worker_concurrency,
+            visibility=settings.visibility_seconds,
+            poll=settings.poll_seconds,
+            grace=settings.shutdown_grace_seconds,
+            backoff=Backoff(settings.retry_base_seconds, settings.retry_max_seconds),
+        )
+
 
 class SqsWorker:
     """Consumes one queue until `stop()`; `run()` returns when all held messages are finished or released."""
@@ -109,10 +121,11 @@ class SqsWorker:
             try:
                 messages = await self._receive(min(free, SQS_RECEIVE_MAX))
                 failures = 0
-            except (ClientError, BotoCoreError, OSError, TimeoutError) as error:
+            except Exception as error:  # a consumer that ended would leave its queue to nobody
                 failures += 1
                 delay = min(self._limits.backoff.delay(failures), 30.0)
-                log.warning("queue.receive_failed", queue=self._queue_url, error=str(error), retry_in=round(delay, 2))
+                tell = log.warning if isinstance(error, AWS_OUTAGES) else log.exception
+                tell("queue.receive_failed", queue=self._queue_url, error=repr(error), retry_in=round(delay, 2))
                 await self._pause(delay)
                 continue
             for message in messages:
@@ -177,7 +190,7 @@ class SqsWorker:
                 extension.cancel()
             try:
                 await self._settle(message, disposition)
-            except (ClientError, BotoCoreError, OSError, TimeoutError) as error:
+            except AWS_OUTAGES as error:
                 # It comes back after its visibility timeout, and the flow recognises repeats.
                 log.warning("message.settle_failed", error=str(error), disposition=type(disposition).__name__)
 
@@ -201,7 +214,7 @@ class SqsWorker:
             await asyncio.sleep(self._limits.visibility / 3)
             try:
                 await self._hide(message, self._limits.visibility)
-            except (ClientError, BotoCoreError, OSError, TimeoutError) as error:
+            except AWS_OUTAGES as error:
                 log.warning("message.extend_failed", error=str(error))
 
     async def _hide(self, message: QueueMessage, seconds: float) -> None:

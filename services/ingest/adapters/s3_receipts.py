@@ -2,7 +2,8 @@
 
 from typing import TYPE_CHECKING
 
-from services.ingest.adapters.s3_uploads import answering_within
+from services.ingest.errors import StoreUnavailable
+from shared.runtime.aws import answering_within
 from shared.schemas.feeds import Receipt
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ class S3Receipts:
 
     async def write(self, receipt: Receipt) -> None:
         """Raises StoreUnavailable."""
-        async with answering_within(self._call_seconds):
+        async with answering_within(self._call_seconds, StoreUnavailable):
             await self._s3.put_object(
                 Bucket=self._bucket,
                 Key=f"{receipt.feed_id}.json",

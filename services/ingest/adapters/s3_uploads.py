@@ -1,33 +1,20 @@
 """Uploaded files in S3: a single put for small ones, a multipart upload with one part in flight for the rest."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
 from io import BytesIO
 from typing import TYPE_CHECKING
 
 import structlog
-from botocore.exceptions import BotoCoreError, ClientError
 
 from services.ingest.errors import StoreUnavailable
+from shared.runtime.aws import answering_within
 
 if TYPE_CHECKING:
     from types_aiobotocore_s3 import S3Client
     from types_aiobotocore_s3.type_defs import CompletedPartTypeDef
 
 log = structlog.get_logger(__name__)
-
-RETRY_AFTER_SECONDS = 5
-
-
-@asynccontextmanager
-async def answering_within(seconds: float) -> AsyncIterator[None]:
-    """Turns whatever S3 can fail with, no answer included, into StoreUnavailable."""
-    try:
-        async with asyncio.timeout(seconds):
-            yield
-    except (ClientError, BotoCoreError, OSError, TimeoutError) as error:
-        raise StoreUnavailable(headers={"Retry-After": str(RETRY_AFTER_SECONDS)}) from error
 
 
 class S3Uploads:
@@ -47,11 +34,11 @@ class S3Uploads:
         await self._s3.head_bucket(Bucket=self._bucket)
 
     async def put(self, key: str, body: BytesIO, metadata: Mapping[str, str]) -> None:
-        async with answering_within(self._call_seconds):
+        async with answering_within(self._call_seconds, StoreUnavailable):
             await self._s3.put_object(Bucket=self._bucket, Key=key, Body=body, Metadata=metadata)
 
     async def open(self, key: str, metadata: Mapping[str, str]) -> "S3MultipartUpload":
-        async with answering_within(self._call_seconds):
+        async with answering_within(self._call_seconds, StoreUnavailable):
             answer = await self._s3.create_multipart_upload(Bucket=self._bucket, Key=key, Metadata=metadata)
         return S3MultipartUpload(self._s3, self._bucket, key, answer["UploadId"], self._call_seconds)
 
@@ -74,7 +61,7 @@ class S3MultipartUpload:
 
     async def complete(self) -> None:
         await self._settle()
-        async with answering_within(self._call_seconds):
+        async with answering_within(self._call_seconds, StoreUnavailable):
             await self._s3.complete_multipart_upload(
                 Bucket=self._bucket, Key=self._key, UploadId=self._upload_id, MultipartUpload={"Parts": self._parts}
             )
@@ -85,7 +72,7 @@ class S3MultipartUpload:
             self._in_flight.cancel()
             await asyncio.gather(self._in_flight, return_exceptions=True)
         try:
-            async with answering_within(self._call_seconds):
+            async with answering_within(self._call_seconds, StoreUnavailable):
                 await self._s3.abort_multipart_upload(Bucket=self._bucket, Key=self._key, UploadId=self._upload_id)
             log.info("upload.aborted", key=self._key)
         except StoreUnavailable as error:
@@ -98,7 +85,7 @@ class S3MultipartUpload:
             self._parts.append(await task)
 
     async def _send(self, number: int, body: BytesIO) -> "CompletedPartTypeDef":
-        async with answering_within(self._call_seconds):
+        async with answering_within(self._call_seconds, StoreUnavailable):
             answer = await self._s3.upload_part(
                 Bucket=self._bucket, Key=self._key, UploadId=self._upload_id, PartNumber=number, Body=body
             )

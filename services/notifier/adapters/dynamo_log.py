@@ -5,17 +5,17 @@ Beside the entry an item has: `error_stream` and `error_seller` (the indexes' ke
 (epoch milliseconds), `notified_at`.
 """
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from boto3.dynamodb.types import TypeSerializer
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 
 from services.notifier.errors import LogUnavailable
 from services.notifier.ports import AlreadyAnnounced, Claim, ClaimResult, Granted, HeldElsewhere
+from shared.runtime.aws import answering_within
 from shared.schemas.issues import Severity
 from shared.schemas.processing_log import ERROR_STREAM, LogEntry
 
@@ -123,11 +123,8 @@ class DynamoLog:
 
     @asynccontextmanager
     async def _answering(self) -> AsyncIterator[None]:
-        try:
-            async with asyncio.timeout(self._call_seconds):
-                yield
-        except (ClientError, BotoCoreError, OSError, TimeoutError) as error:
-            raise LogUnavailable from error
+        async with answering_within(self._call_seconds, LogUnavailable):
+            yield
 
 
 def item_attributes(entry: LogEntry, retention: timedelta) -> dict[str, Any]:

@@ -1,12 +1,10 @@
 """Client notifications on SNS: each kind of subscriber gets the form it can use."""
 
-import asyncio
 import json
 from typing import TYPE_CHECKING
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from services.notifier.errors import NotificationsUnavailable
+from shared.runtime.aws import answering_within
 from shared.schemas.events import ClientNotification
 
 if TYPE_CHECKING:
@@ -42,16 +40,13 @@ class SnsClientNotifications:
             "seller_id": notification.seller_id,
             "severity": str(notification.severity),
         }
-        try:
-            async with asyncio.timeout(self._call_seconds):
-                await self._sns.publish(
-                    TopicArn=self._topic_arn,
-                    Subject=notification.subject,
-                    Message=message_by_protocol(notification),
-                    MessageStructure="json",
-                    MessageAttributes={
-                        name: {"DataType": "String", "StringValue": value} for name, value in attributes.items()
-                    },
-                )
-        except (ClientError, BotoCoreError, OSError, TimeoutError) as error:
-            raise NotificationsUnavailable from error
+        async with answering_within(self._call_seconds, NotificationsUnavailable):
+            await self._sns.publish(
+                TopicArn=self._topic_arn,
+                Subject=notification.subject,
+                Message=message_by_protocol(notification),
+                MessageStructure="json",
+                MessageAttributes={
+                    name: {"DataType": "String", "StringValue": value} for name, value in attributes.items()
+                },
+            )

@@ -4,11 +4,11 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from boto3.dynamodb.types import TypeDeserializer
-from botocore.exceptions import BotoCoreError, ClientError
 
 from services.query.errors import StoreUnavailable
 from services.query.rules.page_keys import EntryKey
 from services.query.rules.records import ErrorFilter
+from shared.runtime.aws import answering_within
 from shared.schemas.issues import Severity
 from shared.schemas.processing_log import ERROR_STREAM, NEWEST_ERRORS_INDEX, SELLER_ERRORS_INDEX, LogEntry
 
@@ -22,12 +22,17 @@ _MOST_ROUNDS = 20
 """A filter can leave pages empty; after so many calls the page is handed out as it is, with its cursor."""
 
 
+def _unavailable() -> StoreUnavailable:
+    return StoreUnavailable("The processing log does not answer.")
+
+
 class DynamoLog:
     """Reads entries with severity WARNING or ERROR. Raises StoreUnavailable if DynamoDB does not answer."""
 
-    def __init__(self, dynamodb: "DynamoDBClient", table: str) -> None:
+    def __init__(self, dynamodb: "DynamoDBClient", table: str, call_seconds: float) -> None:
         self._dynamodb = dynamodb
         self._table = table
+        self._call_seconds = call_seconds
 
     async def check(self) -> None:
         """For readiness. Raises if the table is not there."""
@@ -55,10 +60,8 @@ class DynamoLog:
         return entries, _key_of(last) if last is not None else None
 
     async def _page(self, query: dict[str, Any]) -> dict[str, Any]:
-        try:
+        async with answering_within(self._call_seconds, _unavailable):
             page: Any = await self._dynamodb.query(**query)
-        except (ClientError, BotoCoreError, OSError, TimeoutError) as error:
-            raise StoreUnavailable("The processing log does not answer.") from error
         return dict(page)
 
     def _query(self, chosen: ErrorFilter) -> dict[str, Any]:

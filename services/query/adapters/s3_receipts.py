@@ -3,9 +3,10 @@
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 
 from services.query.errors import StoreUnavailable
+from shared.runtime.aws import answering_within
 from shared.schemas.feeds import Receipt
 
 if TYPE_CHECKING:
@@ -14,23 +15,35 @@ if TYPE_CHECKING:
 _RECEIPT_MAX_BYTES = 65_536
 
 
+def _unavailable() -> StoreUnavailable:
+    return StoreUnavailable("The receipts bucket does not answer.")
+
+
 class S3Receipts:
     """Reads `<feed_id>.json` objects. Raises StoreUnavailable if S3 does not answer."""
 
-    def __init__(self, s3: "S3Client", bucket: str) -> None:
+    def __init__(self, s3: "S3Client", bucket: str, call_seconds: float) -> None:
         self._s3 = s3
         self._bucket = bucket
+        self._call_seconds = call_seconds
 
     async def one(self, feed_id: UUID) -> Receipt | None:
+        async with answering_within(self._call_seconds, _unavailable):
+            text = await self._text(f"{feed_id}.json")
+        return None if text is None else Receipt.model_validate_json(text)
+
+    async def check(self) -> None:
+        """For readiness. Raises if the bucket cannot be reached."""
+        await self._s3.head_bucket(Bucket=self._bucket)
+
+    async def _text(self, key: str) -> bytes | None:
         try:
-            answer = await self._s3.get_object(Bucket=self._bucket, Key=f"{feed_id}.json")
-            body = answer["Body"]
-            async with body:  # closes it; what it yields is the bare response, whose read() takes no limit
-                text = await body.read(_RECEIPT_MAX_BYTES)
+            answer = await self._s3.get_object(Bucket=self._bucket, Key=key)
         except ClientError as error:
             if error.response.get("Error", {}).get("Code") in ("NoSuchKey", "404"):
                 return None
-            raise StoreUnavailable("The receipts bucket does not answer.") from error
-        except (BotoCoreError, OSError, TimeoutError) as error:
-            raise StoreUnavailable("The receipts bucket does not answer.") from error
-        return Receipt.model_validate_json(text)
+            raise
+        body = answer["Body"]
+        async with body:  # closes it; what it yields is the bare response, whose read() takes no limit
+            text: bytes = await body.read(_RECEIPT_MAX_BYTES)
+            return text

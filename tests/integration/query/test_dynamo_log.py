@@ -122,7 +122,7 @@ async def held(place: tuple[str, str], monkeypatch: pytest.MonkeyPatch) -> Async
             await _empty(dynamodb, table)
         for one in entries:
             await dynamodb.put_item(TableName=table, Item=item(one))
-        yield Held(DynamoLog(dynamodb, table), entries, feeds)
+        yield Held(DynamoLog(dynamodb, table, 5.0), entries, feeds)
 
 
 @pytest.mark.parametrize("limit", [1, 7, 20, 100])
@@ -156,7 +156,7 @@ async def test_a_log_that_is_away_is_said_to_be_so(monkeypatch: pytest.MonkeyPat
     settings = ServiceSettings(aws_endpoint_url="http://127.0.0.1:1", aws_max_attempts=1)
     async with AwsClients(settings).dynamodb() as dynamodb:
         with pytest.raises(StoreUnavailable):
-            await DynamoLog(dynamodb, "log").newest_errors(ErrorFilter(), None, 1)
+            await DynamoLog(dynamodb, "log", 5.0).newest_errors(ErrorFilter(), None, 1)
 
 
 async def _create(dynamodb: "DynamoDBClient", table: str) -> None:

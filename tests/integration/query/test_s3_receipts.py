@@ -41,10 +41,10 @@ async def test_a_receipt_is_found_by_its_feed(moto_url: str) -> None:
     async with AwsClients(ServiceSettings(aws_endpoint_url=moto_url)).s3() as s3:
         await s3.create_bucket(Bucket="receipts")
         await s3.put_object(Bucket="receipts", Key=f"{receipt.feed_id}.json", Body=receipt.model_dump_json().encode())
-        assert await S3Receipts(s3, "receipts").one(receipt.feed_id) == receipt
-        assert await S3Receipts(s3, "receipts").one(uuid4()) is None
+        assert await S3Receipts(s3, "receipts", 5.0).one(receipt.feed_id) == receipt
+        assert await S3Receipts(s3, "receipts", 5.0).one(uuid4()) is None
         with pytest.raises(StoreUnavailable):
-            await S3Receipts(s3, "no-such-bucket").one(receipt.feed_id)
+            await S3Receipts(s3, "no-such-bucket", 5.0).one(receipt.feed_id)
 
 
 async def test_a_store_that_is_away_is_said_to_be_so(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -53,4 +53,4 @@ async def test_a_store_that_is_away_is_said_to_be_so(monkeypatch: pytest.MonkeyP
     settings = ServiceSettings(aws_endpoint_url="http://127.0.0.1:1", aws_max_attempts=1)
     async with AwsClients(settings).s3() as s3:
         with pytest.raises(StoreUnavailable):
-            await S3Receipts(s3, "receipts").one(uuid4())
+            await S3Receipts(s3, "receipts", 5.0).one(uuid4())
