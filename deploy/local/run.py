@@ -11,6 +11,7 @@ from typing import NoReturn
 import httpx
 import pymysql
 from botocore.exceptions import BotoCoreError
+from pydantic import ValidationError
 
 from deploy.local.child_process import Child
 from deploy.local.errors import LocalStackError
@@ -28,7 +29,12 @@ _WATCH_SECONDS = 0.5
 def main() -> int:
     """Exit code: 0 when told to stop, 1 when something did not work."""
     load_dotenv(ROOT / ".env")
-    settings = LocalSettings()
+    try:
+        settings = LocalSettings()
+    except ValidationError as error:
+        for fault in error.errors():
+            print(f"{str(fault['loc'][0]).upper()}={fault['input']}: {fault['msg']}", file=sys.stderr)
+        return 1
     for stop in (signal.SIGINT, signal.SIGTERM):
         # Explicitly, because a shell starts background jobs with SIGINT ignored.
         signal.signal(stop, _interrupt)
@@ -55,8 +61,12 @@ def _run(settings: LocalSettings) -> int:
         record_children(STATE, foundations.children())
         stack.start(on_started=lambda: record_children(STATE, [*foundations.children(), *stack.children()]))
         sample = Sample(stack.url("ingest"), stack.url("query"), terminal)
-        if settings.sample and sample.store_is_empty():
+        if not settings.sample:
+            terminal.say("sample", "not sent: SAMPLE=no")
+        elif sample.store_is_empty():
             sample.submit_and_show()
+        else:
+            terminal.say("sample", "not sent: the store holds feeds already")
         _print_addresses(stack)
         _watch([*foundations.children(), *stack.children()])
     except KeyboardInterrupt:

@@ -38,7 +38,9 @@ def only_one(state: Path) -> Iterator[None]:
 def record_children(state: Path, children: Sequence[Child]) -> None:
     """Remember who was started, for `clear_leftovers` of a later run."""
     known = [
-        {"name": child.name, "pid": child.pid, "command": _command_line(child.pid)} for child in children if child.pid
+        {"name": child.name, "pid": child.pid, "started": started}
+        for child in children
+        if child.pid and (started := _started(child.pid))
     ]
     (state / "children.json").write_text(json.dumps(known))
 
@@ -53,30 +55,34 @@ def clear_leftovers(state: Path) -> list[str]:
     cleared = []
     for entry in reversed(known):
         # The number may belong to another program by now.
-        if entry["command"] and _command_line(entry["pid"]) == entry["command"]:
-            _end(entry["pid"], entry["command"])
+        if _started(entry["pid"]) == entry["started"]:
+            _end(entry["pid"], entry["started"])
             cleared.append(entry["name"])
     path.unlink(missing_ok=True)
     return cleared
 
 
-def _end(pid: int, command: str) -> None:
+def _end(pid: int, started: str) -> None:
     os.kill(pid, signal.SIGTERM)
     deadline = time.monotonic() + _LEFTOVER_GRACE_SECONDS
-    while _command_line(pid) == command:
+    while _started(pid) == started:
         if time.monotonic() > deadline:
             os.kill(pid, signal.SIGKILL)
             return
         time.sleep(0.05)
 
 
-def _command_line(pid: int) -> str:
-    """The command of a running process; empty if there is none with that number."""
-    proc = Path(f"/proc/{pid}/cmdline")
-    if Path("/proc/self").exists():
+def _started(pid: int) -> str:
+    """When the process with this number began, which tells it from any other that had or gets the number; '' if none.
+
+    Unlike its command line it is right from the fork on: a child that is recorded at once has not yet called exec.
+    """
+    if Path("/proc/self/stat").exists():
         try:
-            return proc.read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
+            # Field 22, counted behind the command's closing parenthesis, which may itself hold spaces.
+            state, *fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
         except OSError:
             return ""
-    listed = subprocess.run(["ps", "-o", "command=", "-p", str(pid)], capture_output=True, text=True, check=False)
+        return "" if state == "Z" else fields[18]
+    listed = subprocess.run(["ps", "-o", "lstart=", "-p", str(pid)], capture_output=True, text=True, check=False)
     return listed.stdout.strip()

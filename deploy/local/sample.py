@@ -66,7 +66,7 @@ class Sample:
         aggregates = self._get("/api/transactions")["items"]
         summary = self._get("/api/transactions/summary")
         print(f"\nGET {self._query}/api/transactions\n")
-        print(_columns(aggregates, ("product_name", "sale_date", "quantity", "amount", "revenue", "file_name")))
+        print(_columns(aggregates, ("product_name", "sale_date", "quantity", "average_price", "revenue", "file_name")))
         print(f"\nGET {self._query}/api/transactions/summary\n")
         print(_columns(summary["items"], ("product_name", "total_quantity", "total_revenue", "transactions")))
         for total in summary["totals"]:
