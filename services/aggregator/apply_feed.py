@@ -15,7 +15,7 @@ from pathlib import Path
 
 import structlog
 
-from services.aggregator.errors import LeaseLost, MissingObject, Outage, SameContent, UnreadableFeed
+from services.aggregator.errors import LeaseLost, MissingObject, SameContent, UnreadableFeed
 from services.aggregator.held_lease import HeldLease
 from services.aggregator.metrics import FEED_SECONDS, FEEDS, ROWS
 from services.aggregator.ports import ContributionBatches, ErrorBucket, FeedReader, Feeds, Ledger, Uploads
@@ -33,7 +33,8 @@ from shared.schemas.feeds import FeedError, FeedType, ProcessingStatus
 
 log = structlog.get_logger(__name__)
 
-RELEASE_SECONDS = 5.0
+RELEASE_SECONDS = 8.0
+"""A killed statement has to roll back before its row can be written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +113,7 @@ class ApplyFeed:
                 with FEED_SECONDS.time():
                     await self._process(claim, facts)
             except BaseException as error:
-                log.warning("feed.released", error=repr(error))
+                log.warning("feed.interrupted", error=repr(error))
                 await self._release(claim)
                 raise
         self._committed()
@@ -226,9 +227,12 @@ class ApplyFeed:
     async def _release(self, claim: Claimed) -> None:
         """So that the next worker need not wait for the lease to run out. A failure here costs only that wait."""
         release = asyncio.ensure_future(self._ports.feeds.release(claim))
-        try:
-            async with asyncio.timeout(RELEASE_SECONDS):
-                await asyncio.shield(release)
-        except (Outage, TimeoutError) as error:
+        # wait() neither cancels it nor raises what it raises: the caller has an exception of its own to tell.
+        await asyncio.wait({release}, timeout=RELEASE_SECONDS)
+        if not release.done():
             release.cancel()
-            log.warning("feed.not_released", error=str(error))
+            log.warning("feed.not_released", reason=f"not within {RELEASE_SECONDS} s")
+        elif error := release.exception():
+            log.warning("feed.not_released", reason=repr(error))
+        else:
+            log.info("feed.released")

@@ -56,7 +56,7 @@ async def open_aggregator(settings: AggregatorSettings) -> AsyncIterator[Aggrega
     async with AsyncExitStack() as opened:
         s3 = await opened.enter_async_context(aws.s3())
         sns = await opened.enter_async_context(aws.sns())
-        pool = MySqlPool(MySqlAddress.parse(settings.database_url), _database_limits(settings))
+        pool = MySqlPool(MySqlAddress.parse(settings.database_url.get_secret_value()), _database_limits(settings))
         opened.push_async_callback(pool.close)
         scratch = opened.enter_context(work_dir(settings.work_dir))
         reader = opened.enter_context(_reader(settings, scratch / "engine"))
@@ -107,7 +107,7 @@ def create_app(settings: AggregatorSettings | None = None, open_flow: OpenAggreg
                 sqs,
                 settings.feed_uploads_queue_url,
                 aggregator.handle,
-                _worker_limits(settings),
+                WorkerLimits.of(settings),
                 dlq_url=settings.feed_uploads_dlq_url,
             )
             loops = BackgroundLoops([worker, aggregator.relay], settings.shutdown_grace_seconds)
@@ -141,16 +141,6 @@ def _database_limits(settings: AggregatorSettings) -> MySqlLimits:
         acquire=settings.database_acquire_seconds,
         statement=settings.database_statement_seconds,
         lock_wait=settings.database_lock_wait_seconds,
-    )
-
-
-def _worker_limits(settings: AggregatorSettings) -> WorkerLimits:
-    return WorkerLimits(
-        concurrency=settings.worker_concurrency,
-        visibility=settings.visibility_seconds,
-        poll=settings.poll_seconds,
-        grace=settings.shutdown_grace_seconds,
-        backoff=Backoff(settings.retry_base_seconds, settings.retry_max_seconds),
     )
 
 

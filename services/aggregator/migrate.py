@@ -29,7 +29,7 @@ class MigrationRefused(RuntimeError):
 
 def migrate(settings: MigrationSettings) -> None:
     """Raises MigrationRefused if the server stays away or another migration does not end in time."""
-    address = MySqlAddress.parse(settings.database_url)
+    address = MySqlAddress.parse(settings.database_url.get_secret_value())
     engine = create_engine(_url(address), connect_args=_connect_arguments(address, settings))
     try:
         with _wait_for_server(engine.connect, settings.migration_wait_seconds) as connection:

@@ -1,6 +1,7 @@
 """THE RELAY: what was committed is announced, in order per feed, at least once, whatever was down in between (P3)."""
 
 import asyncio
+from collections.abc import Callable
 
 import structlog
 
@@ -45,7 +46,7 @@ class RelayEvents:
         while not self._stopping:
             self._woken.clear()
             try:
-                refused = await self._relay_all()
+                refused = await self._relay_all(until=lambda: self._stopping)
                 await self._tidy()
             except Outage as error:
                 failures += 1
@@ -61,16 +62,16 @@ class RelayEvents:
         """Announce what is waiting now, for so long at most; what stays is the next relay's."""
         try:
             async with asyncio.timeout(within_seconds):
-                await self._relay_all()
+                await self._relay_all(until=lambda: False)
         except (Outage, TimeoutError) as error:
             log.warning("relay.not_drained", error=repr(error))
 
-    async def _relay_all(self) -> int:
-        """Until nothing is waiting that can go; how many the topic refused in the last round."""
+    async def _relay_all(self, until: Callable[[], bool]) -> int:
+        """Until nothing is waiting that can go, or `until()`; how many the topic refused in the last round."""
         while True:
             relayed = await self._outbox.publish_next(self._events.publish, BATCH_EVENTS)
             EVENTS_PUBLISHED.inc(relayed.published)
-            if not relayed.published or self._stopping:
+            if not relayed.published or until():
                 return relayed.refused
 
     async def _tidy(self) -> None:

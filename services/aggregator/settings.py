@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from shared.runtime.settings import WorkDirSettings, WorkerSettings
@@ -13,7 +13,9 @@ GIBIBYTE = 1024**3
 class AggregatorSettings(WorkerSettings, WorkDirSettings):
     """Environment variables are the field names in capitals. The defaults suit two cores and 2 GiB of memory."""
 
-    database_url: str
+    port: int = Field(default=8002, ge=1, le=65_535)
+
+    database_url: SecretStr
     """mysql://user:password@host:port/database, user and password percent-encoded; `?tls_ca=<path>` requires TLS."""
     database_connections: int = Field(default=8, ge=4, le=200)
     database_connect_seconds: float = Field(default=5.0, gt=0)
@@ -48,9 +50,9 @@ class AggregatorSettings(WorkerSettings, WorkDirSettings):
 
 
 class MigrationSettings(BaseSettings):
-    model_config = SettingsConfigDict(env_ignore_empty=True, extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(env_ignore_empty=True, extra="ignore", frozen=True, hide_input_in_errors=True)
 
-    database_url: str
+    database_url: SecretStr
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["json", "console"] = "json"
     migration_wait_seconds: int = Field(default=60, ge=0)

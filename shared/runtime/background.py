@@ -42,7 +42,7 @@ class BackgroundLoops:
         if not self._tasks:
             return
         # A little more than the workers' own grace, so that they release what they hold themselves.
-        _, late = await asyncio.wait(self._tasks, timeout=self._grace_seconds + 10)
+        _, late = await asyncio.wait(self._tasks, timeout=self._grace_seconds + 15)
         for task in late:
             log.error("worker.cancelled", worker=task.get_name())
             task.cancel()

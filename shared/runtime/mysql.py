@@ -27,6 +27,8 @@ DEADLOCK = 1213
 CONTENTION = frozenset({LOCK_WAIT_TIMEOUT, DEADLOCK})
 """What two transactions can do to each other through no fault of theirs: try again."""
 
+KILL_SECONDS = 3.0
+
 _SETUP = (
     "SET NAMES utf8mb4 COLLATE utf8mb4_bin",
     # Gap locks of the default level would let feeds of one seller deadlock on rows that neither touches.
@@ -139,6 +141,9 @@ class MySqlPool:
             except MySQLError as error:
                 healthy = not is_connection_lost(error)
                 raise
+            except (asyncio.CancelledError, TimeoutError):
+                await self._end_statement(connection)
+                raise
             finally:
                 self._take_back(connection, healthy)
         finally:
@@ -224,6 +229,21 @@ class MySqlPool:
             connection.close()
             raise
         return connection
+
+    async def _end_statement(self, connection: Any) -> None:
+        """Ends what the server still does for a caller who is gone: it would go on, and keep its locks, for minutes."""
+        kill = asyncio.ensure_future(self._kill(connection.thread_id()))
+        await asyncio.wait({kill}, timeout=KILL_SECONDS)
+        if not kill.done():
+            kill.cancel()
+
+    async def _kill(self, thread_id: int) -> None:
+        with suppress(MySQLError, OSError):
+            other = await self._connect()
+            try:
+                await MySqlSession(other, KILL_SECONDS).change("KILL %s", (thread_id,))
+            finally:
+                other.close()
 
     def _take_back(self, connection: Any, healthy: bool) -> None:
         if healthy and not connection.closed and not self._closed and not connection.get_transaction_status():

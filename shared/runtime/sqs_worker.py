@@ -26,6 +26,9 @@ log = structlog.get_logger(__name__)
 SQS_RECEIVE_MAX = 10
 """SQS hands out at most ten messages a call."""
 
+RELEASE_SECONDS = 10.0
+"""How long work that was cut off may take to give back what it holds."""
+
 MAX_VISIBILITY_SECONDS = 43_200
 
 
@@ -231,7 +234,7 @@ class SqsWorker:
         for task in late:
             task.cancel()
         if late:
-            await asyncio.wait(late, timeout=5)
+            await asyncio.wait(late, timeout=RELEASE_SECONDS)
 
 
 def _in_hand(message: "MessageTypeDef") -> QueueMessage:

@@ -98,9 +98,12 @@ class MySqlFeeds:
             raise LeaseLost
 
     async def release(self, claim: Claimed) -> None:
-        with store_outages():
+        async def release() -> None:
             async with self._pool.session() as session:
                 await session.change(_RELEASE, (str(claim.feed.feed_id), claim.fence))
+
+        with store_outages():
+            await retry_contention(release)
 
     async def find_known(self, feeds: Sequence[FeedIdentity]) -> UUID | None:
         with store_outages():

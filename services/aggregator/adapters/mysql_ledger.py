@@ -17,7 +17,7 @@ from shared.schemas.feeds import ProcessingStatus
 log = structlog.get_logger(__name__)
 
 _FENCE = """
-SELECT fence, processing_status, UTC_TIMESTAMP(6) AS now FROM feeds WHERE feed_id = %s FOR UPDATE"""
+SELECT fence, processing_status FROM feeds WHERE feed_id = %s FOR UPDATE"""
 
 _COUNT_CONTENT = "UPDATE feeds SET counted_sha256 = %s WHERE feed_id = %s"
 
@@ -83,22 +83,30 @@ class MySqlLedger:
 
     async def _attempt(self, claim: Claimed, conclusion: Conclusion, contributions: ContributionBatches | None) -> None:
         async with self._pool.transaction() as session:
-            at = await _hold_fence(session, claim)
+            await _hold_fence(session, claim)
             if conclusion.adds_to_totals:
                 await _count_content(session, claim, conclusion)
                 if contributions:
                     await _insert_contributions(session, claim, contributions)
                 await _close_books(session, claim, conclusion)
                 await session.change(_ADD_TO_TOTALS, (str(claim.feed.feed_id),))
+            # Asked last: what comes before may take a minute, and the feed is not finished until then.
+            at = await _database_time(session)
             await _finish(session, claim, conclusion, at)
             await _announce(session, claim, conclusion, at)
 
 
-async def _hold_fence(session: MySqlSession, claim: Claimed) -> datetime:
-    """Locks the feed's row to the end of the transaction; the database's time. Raises LeaseLost."""
+async def _hold_fence(session: MySqlSession, claim: Claimed) -> None:
+    """Locks the feed's row to the end of the transaction. Raises LeaseLost."""
     row = await session.row(_FENCE, (str(claim.feed.feed_id),))
     if row is None or row["fence"] != claim.fence or row["processing_status"] != ProcessingStatus.IN_PROGRESS:
         raise LeaseLost
+
+
+async def _database_time(session: MySqlSession) -> datetime:
+    row = await session.row("SELECT UTC_TIMESTAMP(6) AS now")
+    if row is None:
+        raise Outage("the database does not tell its time")
     return utc(row["now"])
 
 

@@ -7,11 +7,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-import aiohttp
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 
 from services.aggregator.errors import MissingObject, Outage
 from services.aggregator.rules.feed_identity import ObjectFacts, ObjectRef
+from shared.runtime.aws import AWS_OUTAGES
 
 if TYPE_CHECKING:
     from types_aiobotocore_s3 import S3Client
@@ -31,7 +31,7 @@ def storage_outages() -> Iterator[None]:
         if error.response["Error"]["Code"] in _GONE:
             raise MissingObject(str(error)) from error
         raise Outage(f"the storage refuses: {error}") from error
-    except (BotoCoreError, aiohttp.ClientError, OSError, TimeoutError) as error:
+    except AWS_OUTAGES as error:
         raise Outage(f"the storage does not answer: {error!r}") from error
 
 

@@ -5,10 +5,10 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import structlog
-from botocore.exceptions import BotoCoreError, ClientError
 
 from services.aggregator.errors import Outage
 from services.aggregator.ports import OutboxEvent
+from shared.runtime.aws import AWS_OUTAGES
 
 if TYPE_CHECKING:
     from types_aiobotocore_sns import SNSClient
@@ -41,7 +41,7 @@ class SnsFeedEvents:
                 answer = await self._sns.publish_batch(
                     TopicArn=self._topic_arn, PublishBatchRequestEntries=[_entry(event) for event in events]
                 )
-        except (ClientError, BotoCoreError, OSError, TimeoutError) as error:
+        except AWS_OUTAGES as error:
             raise Outage(f"the topic does not take events: {error!r}") from error
         for failure in answer.get("Failed", []):
             log.error("event.refused", outbox_id=failure["Id"], code=failure["Code"], reason=failure.get("Message"))
