@@ -151,7 +151,7 @@ class ApplyFeed:
             try:
                 sha256 = await lease.during(self._fetch(facts, path))
                 await self._ports.feeds.refuse_same_content(claim, sha256)
-                await self._read_and_store(claim, lease, path, sha256)
+                await self._read_and_store(claim, lease, facts, path, sha256)
             except UnreadableFeed as unreadable:
                 error = FeedError(code=unreadable.code, message=unreadable.message)
                 await self._store(claim, lease, failed(error, Phase.READ if sha256 else Phase.RECEIVE, sha256))
@@ -169,10 +169,13 @@ class ApplyFeed:
             gone = f"{facts.ref.uri} disappeared before it could be read"
             raise UnreadableFeed("reference/missing_object", gone) from missing
 
-    async def _read_and_store(self, claim: Claimed, lease: HeldLease, path: Path, sha256: str) -> None:
+    async def _read_and_store(
+        self, claim: Claimed, lease: HeldLease, facts: ObjectFacts, path: Path, sha256: str
+    ) -> None:
         """The feed that was read stays open until its contributions are stored."""
         feed = claim.feed
-        day = (feed.received_at or claim.started_at).astimezone(UTC).date()
+        # Of the object and not of this attempt, so that reading it again gives the same answer.
+        day = facts.last_modified.astimezone(UTC).date()
         reader = self._ports.readers[feed.feed_type]
         read = await lease.during(self._threads.read(reader, path, seller_id=feed.seller_id, object_day=day))
         try:
@@ -184,6 +187,7 @@ class ApplyFeed:
                 layout=read.layout,
                 issue_totals=tuple(read.issue_totals),
                 issues=tuple(issues),
+                issue_count=read.issue_count,
             )
             await self._store(
                 claim, lease, conclusion, partial(self._threads.batches, read, self._limits.contribution_batch)

@@ -23,7 +23,7 @@ from services.ingest.rules.form_reader import MAX_FORM_OVERHEAD_BYTES, FormReade
 from services.ingest.rules.part_sizes import part_size
 from services.ingest.rules.upload_options import OfferedOptions
 from shared.runtime.retry_policy import Backoff
-from shared.schemas.feeds import Receipt, UploadAccepted
+from shared.schemas.feeds import Receipt, UploadAccepted, minted_at
 
 log = structlog.get_logger(__name__)
 
@@ -131,7 +131,7 @@ class AcceptUpload:
             size_bytes=stored.size_bytes,
             sha256=stored.sha256,
             correlation_id=correlation_id,
-            received_at=datetime.now(UTC),
+            received_at=minted_at(feed_id) or datetime.now(UTC),
         )
         attempt = 0
         while True:

@@ -1,5 +1,6 @@
 """A feed: its identity, its status, its books."""
 
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Self
 from uuid import UUID
@@ -48,6 +49,15 @@ class Counts(Contract):
         if self.rows_received != counted:
             raise ValueError(f"the books do not close: {self.rows_received} rows received, {counted} accounted for")
         return self
+
+
+def minted_at(feed_id: UUID) -> datetime | None:
+    """When ingest minted this id, to the millisecond (RFC 9562, version 7); None for an id of another version."""
+    if feed_id.version != 7:
+        return None
+    milliseconds = feed_id.int >> 80
+    # Anyone may write any number into a key: beyond year 9999 it is none of ours.
+    return datetime.fromtimestamp(milliseconds / 1000, UTC) if milliseconds < 253_402_300_800_000 else None
 
 
 class FeedError(Contract):

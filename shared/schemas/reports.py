@@ -19,6 +19,7 @@ class ReportHeader(Contract):
     file_name: str
     processing_status: ProcessingStatus
     recognised_layout: str | None = None
+    duplicate_of: UUID | None = None
     created_at: Timestamp
 
 

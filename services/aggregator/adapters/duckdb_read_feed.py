@@ -68,7 +68,7 @@ class DuckDbReadFeed:
             self._load(framed, layout, seller_id, object_day)
             self._find_repeats("transaction_id" in layout.columns.position)
             self._aggregate()
-            self.counts, row_totals = self._count()
+            self.counts, row_totals, row_issues = self._count()
             self._has_row_issues = bool(row_totals)
             if not self._has_row_issues:
                 self._fetch("DROP TABLE lines")
@@ -78,6 +78,7 @@ class DuckDbReadFeed:
         self._feed_issues = _feed_issues(layout, self.counts)
         feed_totals = [IssueTotal(code=i.code, severity=i.severity, rows=0) for i in self._feed_issues]
         self.issue_totals: list[IssueTotal] = feed_totals + row_totals
+        self.issue_count = len(self._feed_issues) + row_issues
 
     def first_issues(self, limit: int) -> list[Issue]:
         """See ReadFeed."""
@@ -159,8 +160,11 @@ class DuckDbReadFeed:
             FROM rows WHERE mask & {ERROR_BITS} = 0 AND line NOT IN (SELECT line FROM repeats)
             GROUP BY {_KEY} ORDER BY {_KEY}""")
 
-    def _count(self) -> tuple[Counts, list[IssueTotal]]:
-        """Each class is counted where it is, none by subtraction, so that a lost row breaks the books."""
+    def _count(self) -> tuple[Counts, list[IssueTotal], int]:
+        """The books, the rows of each code, and how many issues there are.
+
+        Each class is counted where it is, none by subtraction, so that a lost row breaks the books.
+        """
         of_masks = self._fetch("SELECT mask, count(*) FROM rows WHERE mask IS NOT NULL GROUP BY mask")
         [(accepted, duplicates, conflicts)] = self._fetch(
             """SELECT (SELECT CAST(coalesce(sum(transactions), 0) AS BIGINT) FROM contributions),
@@ -174,7 +178,8 @@ class DuckDbReadFeed:
         )
         found = {code: sum(rows for m, rows in of_masks if m & bits) for code, bits in code_masks().items()}
         found |= {DUPLICATE.code: duplicates, CONFLICT.code: conflicts}
-        return counts, [total_of(code, rows) for code, rows in found.items() if rows]
+        issues = sum(rows * int(mask).bit_count() for mask, rows in of_masks) + duplicates + conflicts
+        return counts, [total_of(code, rows) for code, rows in found.items() if rows], issues
 
 
 _VALUES = ("product_id", "product_name", "category", "currency", "sale_date", "quantity", "amount", "revenue")

@@ -7,10 +7,9 @@ from services.aggregator.rules.columns import ALIASES, Columns
 from services.aggregator.rules.layouts import Layout
 from services.aggregator.rules.row_rule import CONTROL, MAX_QUANTITY
 from services.aggregator.rules.rule_bits import rules_for
+from services.aggregator.rules.white_space import AROUND_VALUES, IN_BLANK_LINES_CLASS
 
 _TEXTS = ("product_id", "product_name", "category", "transaction_id", "line_id")
-_BLANK = r" \t\n\v\f\r\x{a0}\x{1680}\x{2000}-\x{200a}\x{2028}\x{2029}\x{202f}\x{205f}\x{3000}\x{feff}"
-_TRIMMED = " \t\u00a0\u2003\u2009\u202f\u3000\ufeff"
 _FORMULA = r"^''[=+\-@\t\r]"
 
 _GROUPED_COMMA = r"[+-]?[0-9]{1,3}(,[0-9]{3})+\.[0-9]+|[+-]?[0-9]{1,3}(,[0-9]{3}){2,}"
@@ -78,12 +77,12 @@ def _sum(terms: list[str]) -> str:
 
 def _is_written(delimiter: str) -> str:
     """A line of nothing, of white space or of delimiters alone is no row."""
-    return f"regexp_matches(l, '[^{_BLANK}{'' if delimiter == chr(9) else delimiter}]')"
+    return f"regexp_matches(l, '[^{IN_BLANK_LINES_CLASS}{'' if delimiter == chr(9) else delimiter}]')"
 
 
 def _edges(delimiter: str) -> str:
     """Matches a line of which a cell may begin or end with white space; most lines are spared the trimming."""
-    blank, edge = f"[{_BLANK}{JOIN}]", f'[{delimiter}"]'
+    blank, edge = f"[{IN_BLANK_LINES_CLASS}{JOIN}]", f'[{delimiter}"]'
     return f"^{blank}|{blank}$|{edge}{blank}|{blank}{edge}"
 
 
@@ -105,14 +104,14 @@ def _split(framed: FramedText, delimiter: str) -> str:
 def _surplus(width: int) -> str:
     """Whether something stands beyond the last column; empty cells from trailing delimiters are fine."""
     beyond = f"array_to_string(s[{width + 1}:], '')"
-    return f"CASE WHEN len(s) > {width} THEN regexp_matches({beyond}, '[^{_BLANK}]') ELSE false END"
+    return f"CASE WHEN len(s) > {width} THEN regexp_matches({beyond}, '[^{IN_BLANK_LINES_CLASS}]') ELSE false END"
 
 
 def _cell(position: int | None) -> str:
     if position is None:
         return "''"
     cell = f"s[{position + 1}]"
-    return f"coalesce(CASE WHEN has_edges THEN trim({cell}, '{_TRIMMED}') ELSE {cell} END, '')"
+    return f"coalesce(CASE WHEN has_edges THEN trim({cell}, '{AROUND_VALUES}') ELSE {cell} END, '')"
 
 
 def _parsed(position: dict[str, int]) -> str:

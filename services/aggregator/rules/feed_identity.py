@@ -3,19 +3,20 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from urllib.parse import unquote
 from uuid import UUID, uuid5
 
 from pydantic import TypeAdapter, ValidationError
 
 from shared.schemas.base import SellerId
-from shared.schemas.feeds import FeedError, FeedType
+from shared.schemas.feeds import FeedError, FeedType, minted_at
 
 FEED_NAMESPACE = UUID("5d6a3f0e-2f1b-5c53-9a53-0e7d1c2b4a61")
 """Of feed ids of dropped objects. Never change it: the ids of feeds that were already applied depend on it."""
 
 FILE_NAME_LENGTH = 255
+LONGEST_UPLOAD, CLOCKS_DIFFER = timedelta(days=7), timedelta(minutes=5)
 _CORRELATION_ID = re.compile(r"^[A-Za-z0-9._:-]{1,64}$")
 _SELLER_ID: TypeAdapter[str] = TypeAdapter(SellerId)
 
@@ -67,7 +68,7 @@ class ObjectFacts:
 
 @dataclass(frozen=True, slots=True)
 class FeedIdentity:
-    """A feed as it will be recorded. `received_at` is when its object was stored, where that is known.
+    """A feed as it will be recorded. `received_at` is when it was handed in, where that is known.
 
     `objection` is what makes it FATAL before its bytes are looked at.
     """
@@ -132,12 +133,19 @@ def identify(ref: ObjectRef, facts: ObjectFacts | None, default_seller_id: str) 
             correlation_id=offered if _CORRELATION_ID.match(offered) else str(feed_id),
             ref=ref,
             size_bytes=facts.size_bytes if facts else None,
-            received_at=facts.last_modified if facts else None,
+            received_at=_received_at(feed_id, facts.last_modified) if facts else None,
             objection=objection,
         )
         for feed_id in (minted, dropped_feed_id(ref))
         if feed_id
     )
+
+
+def _received_at(feed_id: UUID, last_modified: datetime) -> datetime:
+    """When ingest took the upload, as its receipt says; for other objects, when they were stored (in whole seconds)."""
+    minted = minted_at(feed_id)
+    believable = minted is not None and last_modified - LONGEST_UPLOAD <= minted <= last_modified + CLOCKS_DIFFER
+    return minted if minted and believable else last_modified
 
 
 def _seller(key: str, metadata: Mapping[str, str], default: str) -> tuple[str, FeedError | None]:
@@ -172,7 +180,8 @@ def _feed_type(metadata: Mapping[str, str]) -> tuple[FeedType, FeedError | None]
 
 
 def _option_objection(metadata: Mapping[str, str]) -> FeedError | None:
-    asked = [option for option in OPTIONS_NOT_HONOURED if option in metadata]
+    given = {name.replace("_", "-") for name in metadata}
+    asked = [option for option in OPTIONS_NOT_HONOURED if option in given]
     if not asked:
         return None
     return FeedError(code="reference/invalid_option", message=f"not supported yet: {', '.join(asked)}")

@@ -17,7 +17,7 @@ EVENT_BYTES_LIMIT = 100_000
 
 @dataclass(frozen=True, slots=True)
 class Conclusion:
-    """What is to be stored of a feed. `issues` are its first ones; `issue_totals` counts all of them."""
+    """What is to be stored of a feed. `issues` are its first ones of `issue_count`; `issue_totals` has their rows."""
 
     status: ProcessingStatus
     counts: Counts
@@ -26,6 +26,7 @@ class Conclusion:
     layout: str | None = None
     issue_totals: tuple[IssueTotal, ...] = ()
     issues: tuple[Issue, ...] = ()
+    issue_count: int = 0
     error: FeedError | None = None
     duplicate_of: UUID | None = None
     report_uri: str | None = None
@@ -55,7 +56,6 @@ def duplicate(original: UUID, rows_received: int, sha256: str | None) -> Conclus
 def report_of(claim: Claimed, conclusion: Conclusion, at: datetime) -> FeedReport:
     feed = claim.feed
     shown = conclusion.issues[:REPORT_ISSUES_LIMIT]
-    told = sum(total.rows for total in conclusion.issue_totals)
     return FeedReport(
         header=ReportHeader(
             feed_id=feed.feed_id,
@@ -64,12 +64,13 @@ def report_of(claim: Claimed, conclusion: Conclusion, at: datetime) -> FeedRepor
             file_name=feed.file_name,
             processing_status=conclusion.status,
             recognised_layout=conclusion.layout,
+            duplicate_of=conclusion.duplicate_of,
             created_at=at,
         ),
         summary=ReportSummary(counts=conclusion.counts, issue_totals=list(conclusion.issue_totals)),
         error=conclusion.error,
         issues=list(shown),
-        issues_omitted=max(0, told - len(shown)),
+        issues_omitted=conclusion.issue_count - len(shown),
     )
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from services.aggregator.errors import UnreadableFeed
 from services.aggregator.rules.columns import COMMISSIONED, Columns, known_names, read_header
 from services.aggregator.rules.file_signatures import EMPTY
+from services.aggregator.rules.white_space import IN_BLANK_LINES
 
 DELIMITERS = (",", ";", "\t", "|")
 WITH_HEADER = "csv_with_header"
@@ -75,7 +76,7 @@ def recognise(sample: str) -> Layout:
 
 
 def _is_written(text: str) -> bool:
-    return re.search(r"[^\s,;|\ufeff]", text) is not None
+    return bool(text.strip(IN_BLANK_LINES + "".join(DELIMITERS)))
 
 
 def _records(sample: str, start: int, line: int, delimiter: str) -> Iterator[_Record]:
@@ -88,7 +89,7 @@ def _records(sample: str, start: int, line: int, delimiter: str) -> Iterator[_Re
             return
         text = match[0].removesuffix("\n")
         next_line = line + text.count("\n") + 1
-        if text.strip(f" {delimiter}\t\u00a0\ufeff"):
+        if text.strip(IN_BLANK_LINES + delimiter):
             count += 1
             yield _Record(line, next_line, split_record(text, delimiter))
         start, line = match.end(), next_line

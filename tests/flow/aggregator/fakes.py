@@ -193,6 +193,10 @@ class LineReadFeed:
         rejected = len(self._issues)
         return [IssueTotal(code="validation/invalid_rows", severity=Severity.ERROR, rows=rejected)] if rejected else []
 
+    @property
+    def issue_count(self) -> int:
+        return len(self._issues)
+
     def first_issues(self, limit: int) -> list[Issue]:
         return self._issues[:limit]
 

@@ -30,6 +30,7 @@ class ScriptedOutbox:
 
     round_: Callable[[int], Relayed]
     rounds: int = 0
+    purged: list[float] = field(default_factory=list)
 
     async def publish_next(self, publish: Publish, limit: int) -> Relayed:
         self.rounds += 1
@@ -39,6 +40,7 @@ class ScriptedOutbox:
         return Backlog(0, 0.0)
 
     async def purge(self, older_than_seconds: float, limit: int) -> int:
+        self.purged.append(older_than_seconds)
         return 0
 
 
@@ -120,3 +122,24 @@ async def test_draining_ends_in_its_time_and_swallows_outages_only() -> None:
 
     with pytest.raises(RuntimeError):
         await relay(ScriptedOutbox(broken)).drain(1)
+
+
+async def test_what_is_published_is_purged_after_its_time() -> None:
+    outbox = ScriptedOutbox(lambda _: Relayed(0, 0))
+    running_relay = relay(outbox)
+    running = asyncio.create_task(running_relay.run())
+
+    async def purged() -> bool:
+        return outbox.purged == [60]
+
+    await until(purged)
+    running_relay.stop()
+    await running
+
+
+async def test_the_last_drain_announces_all_although_the_loop_was_told_to_stop() -> None:
+    outbox = ScriptedOutbox(lambda number: Relayed(10 if number < 6 else 0, 0))
+    stopped = relay(outbox)
+    stopped.stop()
+    await stopped.drain(10)
+    assert outbox.rounds == 6

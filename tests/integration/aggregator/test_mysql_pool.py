@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from pymysql.err import MySQLError
 
-from shared.runtime.mysql import OUTAGES, MySqlAddress, MySqlLimits, MySqlPool
+from shared.runtime.mysql import OUTAGES, MySqlAddress, MySqlLimits, MySqlPool, retry_contention
 from tests.integration.aggregator.records import Records
 
 _ISOLATION = "SHOW VARIABLES WHERE Variable_name IN ('transaction_isolation', 'tx_isolation')"
@@ -51,13 +51,16 @@ async def test_a_transaction_that_raises_leaves_nothing(pool: MySqlPool, records
         await failing()
     assert await records.totals() == {}
 
+    inserted = asyncio.Event()
+
     async def cancelled() -> None:
         async with pool.transaction() as session:
             await session.change(insert)
+            inserted.set()
             await asyncio.Event().wait()
 
     task = asyncio.create_task(cancelled())
-    await asyncio.sleep(0)
+    await asyncio.wait_for(inserted.wait(), 10)
     task.cancel()
     await asyncio.wait([task])
     assert await records.totals() == {}
@@ -101,3 +104,30 @@ async def test_connections_that_the_server_dropped_are_replaced(pool: MySqlPool,
         except (MySQLError, OSError):
             continue
     await pool.ping()
+
+
+async def test_a_statement_whose_caller_is_gone_ends_at_once_and_frees_its_locks(
+    migrated_database_url: str, records: Records
+) -> None:
+    await records.change("INSERT INTO totals VALUES ('acme', '2026-11-01', 'k', '', 'locked', '', '', 1, 1, 1, 1)")
+    pool = MySqlPool(MySqlAddress.parse(migrated_database_url), MySqlLimits(lock_wait=1))
+    locked = asyncio.Event()
+
+    async def hold_the_row() -> None:
+        async with pool.transaction() as session:
+            await session.change("UPDATE totals SET quantity = quantity + 1")
+            locked.set()
+            await session.rows("SELECT SLEEP(120)")
+
+    holder = asyncio.create_task(hold_the_row())
+    await asyncio.wait_for(locked.wait(), 10)
+    holder.cancel()
+    await asyncio.wait([holder], timeout=10)
+    assert holder.cancelled()
+
+    async def add() -> None:
+        async with pool.session() as session:
+            await session.change("UPDATE totals SET quantity = quantity + 1")
+
+    await retry_contention(add, attempts=5)
+    await pool.close()

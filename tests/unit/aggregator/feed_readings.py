@@ -38,6 +38,7 @@ def read_path(reader: DuckDbFeedReader, path: Path, batch_size: int = 1_000) -> 
     try:
         contributions = [c for batch in feed.contributions(batch_size) for c in batch]
         issues = feed.first_issues(100_000)
+        assert len(issues) == feed.issue_count
         totals = {total.code: total.rows for total in feed.issue_totals}
         return Reading(feed.layout, feed.counts, issues, totals, contributions)
     finally:

@@ -153,3 +153,10 @@ def test_issues_come_in_line_order_and_up_to_the_limit(feed_reader: DuckDbFeedRe
     assert feed.first_issues(0) == []
     feed.close()
     feed.close()
+
+
+@pytest.mark.parametrize("space", [" ", "\t", "\u00a0", "\u2002", "\u2003", "\u3000", "\ufeff"])
+def test_all_white_space_is_white_space_everywhere(read: Read, space: str) -> None:
+    reading = read(f"{space}\n{HEADER}{space}Shirt{space},1,1\nShirt,1,1\n{space},1,1\n")
+    assert reading.codes == [(5, "validation/missing_value")]
+    assert [(c.product_name, c.transactions) for c in reading.contributions] == [("Shirt", 2)]

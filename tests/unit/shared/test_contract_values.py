@@ -2,12 +2,14 @@
 
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
+from uuid import UUID, uuid4
 
 import pytest
+import uuid_utils.compat as uuids
 from pydantic import TypeAdapter, ValidationError
 
 from shared.schemas.base import Money, SellerId, Timestamp
-from shared.schemas.feeds import Counts, ProcessingStatus
+from shared.schemas.feeds import Counts, ProcessingStatus, minted_at
 
 
 def test_counts_whose_books_close_are_accepted() -> None:
@@ -62,3 +64,12 @@ def test_seller_ids(name: str) -> None:
 def test_what_is_no_seller_id(name: str) -> None:
     with pytest.raises(ValidationError):
         TypeAdapter(SellerId).validate_python(name)
+
+
+def test_a_minted_id_tells_when_it_was_minted_and_no_other_id_does() -> None:
+    before = datetime.now(UTC) - timedelta(milliseconds=2)
+    minted = minted_at(uuids.uuid7())
+    assert minted is not None
+    assert before <= minted <= datetime.now(UTC)
+    assert minted_at(uuid4()) is None
+    assert minted_at(UUID("ffffffff-ffff-7000-8000-000000000000")) is None
