@@ -12,9 +12,9 @@ import structlog
 from services.query.errors import Declined
 from services.query.ports import Interpreter, PlanRunner
 from services.query.rules.answers import Answer, as_cells
-from services.query.rules.candidates import candidate_names
 from services.query.rules.checks import checked
 from services.query.rules.confinement import Confinement
+from services.query.rules.reading.candidates import candidate_names
 from services.query.rules.sentences import answer, understood
 
 log = structlog.get_logger(__name__)

@@ -19,7 +19,7 @@ from services.query.answer_question import AnswerQuestion
 from services.query.ports import ErrorLog, Feeds, Interpreter, PlanRunner, Receipts, Sales
 from services.query.read_records import ReadRecords
 from services.query.routes import router
-from services.query.rules.interpretation import OfflineInterpreter
+from services.query.rules.reading.interpretation import OfflineInterpreter
 from services.query.settings import QuerySettings
 from shared.runtime.app import build_app
 from shared.runtime.aws import AwsClients

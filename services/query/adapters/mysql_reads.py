@@ -4,7 +4,8 @@ What `databases` 0.9 leaves open is closed here:
 - its transactions keep a connection for good when the server goes away under them, so this class begins its
   own; the pool closes a connection that comes back with a transaction still open;
 - its pool makes callers wait without a limit, so a semaphore of the pool's size stands before it;
-- it has no timeout for a statement, so the session has one, and the client one a little longer.
+- it has no timeout for a statement, so the session has one, and the client one a little longer; nor has it one
+  for the handshake of a new connection.
 """
 
 import asyncio
@@ -106,7 +107,7 @@ class MySqlReads:
         """A read-only transaction; always rolled back, there is nothing to commit."""
         async with self._slot():
             try:
-                async with self._database.connection() as connection:
+                async with self._connection() as connection:
                     await self._run(connection, "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")
                     yield Snapshot(connection, self._limits.statement)
                     await self._run(connection, "ROLLBACK")
@@ -116,8 +117,20 @@ class MySqlReads:
                 log.warning("database.silent", error=repr(error))
                 raise StoreUnavailable("The database does not answer.") from error
 
+    @asynccontextmanager
+    async def _connection(self) -> AsyncIterator[Connection]:
+        """Bounded at both ends: the driver's connect timeout ends when a silent server's kernel accepts."""
+        connection = self._database.connection()
+        await connection.__aenter__()
+        try:
+            yield connection
+        finally:
+            async with asyncio.timeout(_SERVER_SLACK_SECONDS):
+                await connection.__aexit__()
+
     async def _run(self, connection: Connection, statement: str) -> None:
-        async with asyncio.timeout(self._limits.statement + _SERVER_SLACK_SECONDS):
+        """For statements that read nothing."""
+        async with asyncio.timeout(self._limits.connect + _SERVER_SLACK_SECONDS):
             await connection.execute(sa.text(statement))
 
     @asynccontextmanager

@@ -8,8 +8,8 @@ import pytest
 from services.query.answer_question import AnswerQuestion
 from services.query.errors import Declined
 from services.query.rules.confinement import UNCONFINED, Confinement
-from services.query.rules.interpretation import OfflineInterpreter
 from services.query.rules.plan import Dimension, Metric, Period, Plan, ValueFilter
+from services.query.rules.reading.interpretation import OfflineInterpreter
 from services.query.rules.values import KnownValue
 from tests.flow.query.fakes import FakePlans
 

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from services.query.errors import Declined
-from services.query.rules.candidates import candidate_names
-from services.query.rules.interpretation import interpret
 from services.query.rules.plan import Dimension, Direction, Metric, Plan
+from services.query.rules.reading.candidates import candidate_names
+from services.query.rules.reading.interpretation import interpret
 from services.query.rules.values import KnownValue
 
 AS_OF = date(2026, 4, 15)

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.query.rules.day_reading import Days
-from services.query.rules.periods import find_periods
-from services.query.rules.words import split_words
+from services.query.rules.reading.days import Days
+from services.query.rules.reading.periods import find_periods
+from services.query.rules.reading.words import split_words
 
 AS_OF = date(2026, 4, 15)  # a Wednesday
 

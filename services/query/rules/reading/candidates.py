@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from services.query.rules.vocabulary import KNOWN_WORDS, NOUNS
-from services.query.rules.words import LONGEST_NAME_WORDS, Word, name_texts, split_words
+from services.query.rules.reading.vocabulary import KNOWN_WORDS, NOUNS
+from services.query.rules.reading.words import LONGEST_NAME_WORDS, Word, name_texts, split_words
 
 NAME_MAX_CHARACTERS = 255
 

@@ -11,9 +11,9 @@ Rules, stated in every answer through the days that were read:
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from services.query.rules.day_reading import DayReader, Days, Words, first_day
 from services.query.rules.plan import Dimension
-from services.query.rules.vocabulary import COUNTED, GROUPING, NOUNS, SUPERLATIVES
+from services.query.rules.reading.days import DayReader, Days, Words, first_day
+from services.query.rules.reading.vocabulary import COUNTED, GROUPING, NOUNS, SUPERLATIVES
 
 
 @dataclass(frozen=True, slots=True)

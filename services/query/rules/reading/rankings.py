@@ -3,9 +3,8 @@
 from dataclasses import dataclass
 
 from services.query.rules.plan import MOST_PLACES, Dimension, Direction
-from services.query.rules.sheet import Sheet
-from services.query.rules.suggestions import decline
-from services.query.rules.vocabulary import (
+from services.query.rules.reading.sheet import Sheet
+from services.query.rules.reading.vocabulary import (
     GROUPING,
     NOUNS,
     NUMBERS,
@@ -15,6 +14,7 @@ from services.query.rules.vocabulary import (
     SUPERLATIVES,
     TIME_ADJECTIVES,
 )
+from services.query.rules.suggestions import decline
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 
-from services.query.rules.candidates import may_be_name
 from services.query.rules.plan import Dimension, ValueFilter
-from services.query.rules.sheet import Sheet
+from services.query.rules.reading.candidates import may_be_name
+from services.query.rules.reading.sheet import Sheet
+from services.query.rules.reading.vocabulary import NOUNS, SUPERLATIVES
+from services.query.rules.reading.words import LONGEST_NAME_WORDS, name_texts
 from services.query.rules.suggestions import decline
 from services.query.rules.values import KnownValue, best_spelling, same_name
-from services.query.rules.vocabulary import NOUNS, SUPERLATIVES
-from services.query.rules.words import LONGEST_NAME_WORDS, name_texts
 
 _JOINTS = frozenset({"and", "or", "&"})
 Named = tuple[int, int, Dimension, str]

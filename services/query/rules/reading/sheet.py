@@ -2,7 +2,7 @@
 
 from typing import Self
 
-from services.query.rules.words import Word, split_words
+from services.query.rules.reading.words import Word, split_words
 
 
 class Sheet:

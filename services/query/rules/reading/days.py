@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 from services.query.rules.plan import EARLIEST_DAY, Dimension
-from services.query.rules.vocabulary import MONTH_NUMBERS, NOUNS, NUMBERS
+from services.query.rules.reading.vocabulary import MONTH_NUMBERS, NOUNS, NUMBERS
 
 _YEAR = re.compile(r"^(?:19|20)\d\d$")
 _ISO_MONTH = re.compile(r"^((?:19|20)\d\d)-(\d\d)$")

@@ -10,14 +10,12 @@ from datetime import date
 
 from pydantic import ValidationError
 
-from services.query.rules.name_reading import read_names
-from services.query.rules.periods import find_periods
 from services.query.rules.plan import Dimension, Direction, Metric, Period, Plan, Ranking
-from services.query.rules.ranking_reading import Superlative, read_superlative
-from services.query.rules.sheet import Sheet
-from services.query.rules.suggestions import decline
-from services.query.rules.values import KnownValue
-from services.query.rules.vocabulary import (
+from services.query.rules.reading.names import read_names
+from services.query.rules.reading.periods import find_periods
+from services.query.rules.reading.rankings import Superlative, read_superlative
+from services.query.rules.reading.sheet import Sheet
+from services.query.rules.reading.vocabulary import (
     FILLERS,
     GROUPING,
     LONGEST_METRIC_WORDS,
@@ -30,6 +28,8 @@ from services.query.rules.vocabulary import (
     SALES_ASSUMPTION,
     TIME_ADJECTIVES,
 )
+from services.query.rules.suggestions import decline
+from services.query.rules.values import KnownValue
 
 DEFAULT_PLACES = 10
 
