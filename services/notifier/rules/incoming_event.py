@@ -16,7 +16,7 @@ def read_event(body: str) -> FeedProcessed | FeedFailed:
     """
     try:
         message = json.loads(body)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:  # nested deeper than Python reads
         raise UnreadableEvent("the message is not JSON") from error
     if isinstance(message, dict) and message.get("Type") == "Notification" and isinstance(message.get("Message"), str):
         body = message["Message"]

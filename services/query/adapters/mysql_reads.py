@@ -121,7 +121,8 @@ class MySqlReads:
     async def _connection(self) -> AsyncIterator[Connection]:
         """Bounded at both ends: the driver's connect timeout ends when a silent server's kernel accepts."""
         connection = self._database.connection()
-        await connection.__aenter__()
+        async with asyncio.timeout(self._limits.connect + _SERVER_SLACK_SECONDS):
+            await connection.__aenter__()
         try:
             yield connection
         finally:

@@ -145,3 +145,15 @@ def _kill(url: str, connection_id: int) -> None:
     )
     with connection, connection.cursor() as cursor:
         cursor.execute("KILL %s", (connection_id,))
+
+
+async def test_a_database_that_accepts_and_stays_silent_is_said_to_be_so_in_time() -> None:
+    async def say_nothing(_: asyncio.StreamReader, __: asyncio.StreamWriter) -> None:
+        await asyncio.Event().wait()
+
+    silent = await asyncio.start_server(say_nothing, "127.0.0.1", 0)
+    address = MySqlAddress("127.0.0.1", silent.sockets[0].getsockname()[1], "nobody", "", "nothing")
+    async with open_reads(address, connections=2, connect=0.2) as reads, asyncio.timeout(30):
+        answers = await asyncio.gather(*(asyncio.create_task(reads.check()) for _ in range(6)), return_exceptions=True)
+    assert [type(answer) for answer in answers] == [StoreUnavailable] * 6
+    silent.close()
