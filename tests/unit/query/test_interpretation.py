@@ -112,8 +112,8 @@ READ: list[tuple[str, dict[str, Any]]] = [
     # names
     ("revenue of shoes", {"m": [M.REVENUE], "f": {D.CATEGORY: ["Shoes"]}}),
     (
-        "revenue from Shoes, Shirts and acme",
-        {"m": [M.REVENUE], "f": {D.CATEGORY: ["Shoes", "Shirts"], D.SELLER: ["acme"]}},
+        "revenue from Shoes, Shirts in EUR",
+        {"m": [M.REVENUE], "f": {D.CATEGORY: ["Shoes", "Shirts"], D.CURRENCY: ["EUR"]}},
     ),
     ("revenue of Shoes or Shirts", {"m": [M.REVENUE], "f": {D.CATEGORY: ["Shoes", "Shirts"]}}),
     ("units of basic white t-shirt?", {"m": [M.QUANTITY], "f": {D.PRODUCT: ["Basic White T-Shirt"]}}),

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from services.query.rules.reading.vocabulary import KNOWN_WORDS, NOUNS
+from services.query.rules.reading.word_names import spans_like_names, stands_behind_kind
 from services.query.rules.reading.words import LONGEST_NAME_WORDS, Word, name_texts, split_words
 
 NAME_MAX_CHARACTERS = 255
@@ -14,13 +15,15 @@ def candidate_names(question: str) -> list[str]:
     texts: dict[str, None] = {}
     for first in range(len(words)):
         for last in range(first, min(first + LONGEST_NAME_WORDS, len(words))):
-            if may_be_name(words, first, last):
+            if may_be_name(question, words, first, last):
                 texts.update(dict.fromkeys(name_texts(question, words, first, last)))
+    for first, last in spans_like_names(question, words):
+        texts.update(dict.fromkeys(name_texts(question, words, first, last)))
     return [text for text in texts if len(text) <= NAME_MAX_CHARACTERS]
 
 
-def may_be_name(words: Sequence[Word], first: int, last: int) -> bool:
-    """A word of the language means what the language says, unless it is quoted; a number only behind its noun."""
+def may_be_name(question: str, words: Sequence[Word], first: int, last: int) -> bool:
+    """A word of the language means what the language says, unless it is quoted or behind its kind; so do numbers."""
     span = words[first : last + 1]
     if len(span) > 1 and any(word.quoted is not None for word in span):
         return False
@@ -28,4 +31,6 @@ def may_be_name(words: Sequence[Word], first: int, last: int) -> bool:
         return True
     if any(word.plain not in KNOWN_WORDS and not word.plain.isdecimal() for word in span):
         return True
-    return first > 0 and words[first - 1].plain in NOUNS and span[0].plain.isdecimal()
+    if first > 0 and words[first - 1].plain in NOUNS and span[0].plain.isdecimal():
+        return True
+    return stands_behind_kind(question, words, first, last)

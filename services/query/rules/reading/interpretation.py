@@ -11,6 +11,7 @@ from datetime import date
 from pydantic import ValidationError
 
 from services.query.rules.plan import Dimension, Direction, Metric, Period, Plan, Ranking
+from services.query.rules.reading.joints import refuse_measures_apart
 from services.query.rules.reading.names import read_names
 from services.query.rules.reading.periods import find_periods
 from services.query.rules.reading.rankings import Superlative, read_superlative
@@ -28,6 +29,7 @@ from services.query.rules.reading.vocabulary import (
     SALES_ASSUMPTION,
     TIME_ADJECTIVES,
 )
+from services.query.rules.reading.word_names import says_nothing
 from services.query.rules.suggestions import decline
 from services.query.rules.values import KnownValue
 
@@ -53,6 +55,7 @@ def interpret(question: str, as_of: date, known: Sequence[KnownValue]) -> Plan:
     superlative = read_superlative(sheet)
     metrics = _read_metrics(sheet)
     grouping = _read_grouping(sheet)
+    refuse_measures_apart(sheet)
     _read_fillers(sheet, {*grouping.dimensions, *(superlative.targets if superlative else ())})
     _refuse_leftovers(sheet)
     if not metrics and superlative is not None and superlative.explains_itself:
@@ -82,6 +85,7 @@ def _read_period(sheet: Sheet, as_of: date) -> Period | None:
         raise decline("The question names more than one period; ask for one at a time.")
     for period in found:
         phrase = sheet.claim(period.first, period.last)
+        sheet.period_words = range(period.first, period.last)
         if period.days.assumption:
             sheet.assumptions.append(f"“{phrase}”: {period.days.assumption}")
         try:
@@ -186,6 +190,8 @@ def _read_group(sheet: Sheet, at: int, grouping: _Grouping) -> None:
 def _read_fillers(sheet: Sheet, shown: set[Dimension]) -> None:
     for at, word in enumerate(sheet.words):
         plain = sheet.free(at)
+        if plain in FILLERS and says_nothing(sheet.question, sheet.words, at):
+            continue
         if plain in FILLERS or (plain in OPENERS and word.opens_sentence) or plain == "&":
             sheet.claim(at, at + 1)
         elif plain in NOUNS and NOUNS[plain] in shown:

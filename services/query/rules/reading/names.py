@@ -4,15 +4,13 @@ from collections.abc import Sequence
 
 from services.query.rules.plan import Dimension, ValueFilter
 from services.query.rules.reading.candidates import may_be_name
+from services.query.rules.reading.joints import Named, refuse_mixed_lists
 from services.query.rules.reading.sheet import Sheet
 from services.query.rules.reading.vocabulary import NOUNS, SUPERLATIVES
+from services.query.rules.reading.word_names import JOINTS
 from services.query.rules.reading.words import LONGEST_NAME_WORDS, name_texts
 from services.query.rules.suggestions import decline
 from services.query.rules.values import KnownValue, best_spelling, same_name
-
-_JOINTS = frozenset({"and", "or", "&"})
-Named = tuple[int, int, Dimension, str]
-"""A name in words [first, last): its dimension, and its spelling in the store."""
 
 
 def read_names(sheet: Sheet, known: Sequence[KnownValue]) -> list[ValueFilter]:
@@ -22,7 +20,7 @@ def read_names(sheet: Sheet, known: Sequence[KnownValue]) -> list[ValueFilter]:
         for first in range(len(sheet.words) - length + 1):
             if any(sheet.is_claimed(at) for at in range(first, first + length)):
                 continue
-            if not may_be_name(sheet.words, first, first + length - 1):
+            if not may_be_name(sheet.question, sheet.words, first, first + length - 1):
                 continue
             if (name := _match(sheet, first, first + length, known)) is not None:
                 sheet.claim_name(first, first + length)
@@ -30,6 +28,7 @@ def read_names(sheet: Sheet, known: Sequence[KnownValue]) -> list[ValueFilter]:
     names.sort()
     for name in names:
         _claim_noun(sheet, name)
+    refuse_mixed_lists(sheet, names)
     _check_lists(sheet, names)
     dimensions = list(dict.fromkeys(dimension for _, _, dimension, _ in names))
     return [
@@ -99,10 +98,10 @@ def _check_lists(sheet: Sheet, names: Sequence[Named]) -> None:
         if dimension in latest:
             between = range(latest[dimension], first)
             for at in between:
-                if sheet.free(at) not in _JOINTS and not sheet.is_claimed(at):
+                if sheet.free(at) not in JOINTS and not sheet.is_claimed(at):
                     raise decline(
                         f"“{value}” stands apart from the other {dimension} named; ask one question for each."
                     )
-                if sheet.free(at) in _JOINTS:
+                if sheet.free(at) in JOINTS:
                     sheet.claim(at, at + 1)
         latest[dimension] = last

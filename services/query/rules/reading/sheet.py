@@ -14,6 +14,7 @@ class Sheet:
         self.assumptions: list[str] = []
         self.metric_starts: set[int] = set()
         self.order_metric_at: int | None = None
+        self.period_words = range(0)
         self._claimed = [False] * len(words)
         self._names: set[int] = set()
 
