@@ -77,6 +77,25 @@ async def test_what_nobody_can_read_is_rejected(body: str) -> None:
     assert isinstance(await handle(Flow(), body), Reject)
 
 
+@pytest.mark.parametrize(
+    ("where", "what"),
+    [
+        ("key", ""),
+        ("key", "k" * 1_025),
+        ("key", "%C3%A9" * 513),
+        ("versionId", "v" * 256),
+        ("versionId", "é"),
+        ("eTag", "e" * 129),
+        ("bucket", "No_Bucket"),
+    ],
+)
+async def test_what_names_no_possible_object_is_rejected_at_once(where: str, what: str) -> None:
+    body = recorded("s3_put_aws")
+    entity = body["Records"][0]["s3"]
+    entity["bucket" if where == "bucket" else "object"]["name" if where == "bucket" else where] = what
+    assert isinstance(await handle(Flow(), json.dumps(body)), Reject)
+
+
 @pytest.mark.parametrize("error", [Outage, LeaseLost])
 async def test_an_outage_is_tried_again_with_backoff(error: type[Exception]) -> None:
     def fail(_: ObjectRef) -> Applied:

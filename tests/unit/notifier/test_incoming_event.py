@@ -41,7 +41,7 @@ def test_another_version_or_shape_is_refused(change: dict[str, object], says: st
         read_event(json.dumps(event))
 
 
-@pytest.mark.parametrize("body", ["", "{", "[]", "null", "1", '"x"', "{}", '{"Type": "Notification"}'])
+@pytest.mark.parametrize("body", ["", "{", "[" * 5_000, "[]", "null", "1", '"x"', "{}", '{"Type": "Notification"}'])
 def test_what_is_no_event_is_refused(body: str) -> None:
     with pytest.raises(UnreadableEvent):
         read_event(body)
