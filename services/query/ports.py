@@ -71,7 +71,7 @@ class ErrorLog(Protocol):
     """Entries of the processing log that are warnings or errors. Raises StoreUnavailable."""
 
     async def newest_errors(
-        self, chosen: ErrorFilter, after: EntryKey | None, limit: int
+        self, chosen: ErrorFilter, after: EntryKey | None, limit: int, confinement: Confinement
     ) -> tuple[list[LogEntry], EntryKey | None]: ...
 
 

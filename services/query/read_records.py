@@ -52,11 +52,7 @@ class ReadRecords:
         self, chosen: ErrorFilter, cursor: str | None, limit: int, confinement: Confinement
     ) -> Page[LogEntry]:
         after = EntryKey.from_cursor(cursor) if cursor else None
-        if confinement.seller_id is not None:
-            if chosen.seller_id is not None and confinement.hides(chosen.seller_id):
-                return Page(items=[])
-            chosen = ErrorFilter(seller_id=confinement.seller_id, feed_id=chosen.feed_id)
-        entries, last = await self._error_log.newest_errors(chosen, after, limit)
+        entries, last = await self._error_log.newest_errors(chosen, after, limit, confinement)
         return Page(items=entries, next=last.to_cursor() if last else None)
 
     async def feeds(

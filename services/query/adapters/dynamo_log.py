@@ -1,11 +1,13 @@
 """The processing log in DynamoDB, read newest first. Keys and indexes: shared/schemas/processing_log.py."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from boto3.dynamodb.types import TypeDeserializer
 
 from services.query.errors import StoreUnavailable
+from services.query.rules.confinement import Confinement
 from services.query.rules.page_keys import EntryKey
 from services.query.rules.records import ErrorFilter
 from shared.runtime.aws import answering_within
@@ -39,9 +41,14 @@ class DynamoLog:
         await self._dynamodb.describe_table(TableName=self._table)
 
     async def newest_errors(
-        self, chosen: ErrorFilter, after: EntryKey | None, limit: int
+        self, chosen: ErrorFilter, after: EntryKey | None, limit: int, confinement: Confinement
     ) -> tuple[list[LogEntry], EntryKey | None]:
         """At most `limit` entries older than a key, newest first, and the key to go on from (None at the end)."""
+        if chosen.seller_id is not None and confinement.hides(chosen.seller_id):
+            return [], None
+        if confinement.seller_id is not None:
+            # The log's confinement is here and nowhere else (P6).
+            chosen = replace(chosen, seller_id=confinement.seller_id)
         query = self._query(chosen)
         start = _start_key(chosen, after)
         items: list[dict[str, Any]] = []

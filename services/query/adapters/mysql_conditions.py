@@ -1,4 +1,4 @@
-"""What every statement's WHERE is made of. Confinement is applied here and nowhere else (P6)."""
+"""What every statement's WHERE is made of. Confinement of SQL is applied here and nowhere else (P6)."""
 
 from collections.abc import Sequence
 from datetime import date

@@ -36,9 +36,12 @@ class MySqlFeeds:
 
     async def one(self, feed_id: UUID, confinement: Confinement) -> FeedView | None:
         async with self._reads.snapshot() as snapshot:
-            statement = confined_select(_columns(), feeds, confinement)
-            row = await snapshot.row(statement.where(feeds.c.feed_id == str(feed_id)))
+            row = await snapshot.row(select_one(feed_id, confinement))
         return _view(row) if row else None
+
+
+def select_one(feed_id: UUID, confinement: Confinement) -> sa.Select[Any]:
+    return confined_select(_columns(), feeds, confinement).where(feeds.c.feed_id == str(feed_id))
 
 
 def select_newest(chosen: FeedFilter, after: FeedKey | None, limit: int, confinement: Confinement) -> sa.Select[Any]:

@@ -67,12 +67,12 @@ class FakeReceipts:
 class FakeErrorLog:
     def __init__(self, entries: Sequence[LogEntry] = ()) -> None:
         self.held = list(entries)
-        self.asked: list[ErrorFilter] = []
+        self.asked: list[tuple[ErrorFilter, Confinement]] = []
 
     async def newest_errors(
-        self, chosen: ErrorFilter, after: EntryKey | None, limit: int
+        self, chosen: ErrorFilter, after: EntryKey | None, limit: int, confinement: Confinement
     ) -> tuple[list[LogEntry], EntryKey | None]:
-        self.asked.append(chosen)
+        self.asked.append((chosen, confinement))
         return self.held[:limit], None
 
 

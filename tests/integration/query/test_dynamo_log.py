@@ -12,6 +12,7 @@ from moto.server import ThreadedMotoServer
 
 from services.query.adapters.dynamo_log import DynamoLog
 from services.query.errors import StoreUnavailable
+from services.query.rules.confinement import UNCONFINED, Confinement
 from services.query.rules.page_keys import EntryKey
 from services.query.rules.records import ErrorFilter
 from shared.runtime.aws import AwsClients
@@ -77,11 +78,11 @@ class Held:
         """Newest first."""
         return [one for one in reversed(self.entries) if one.severity is not Severity.INFO]
 
-    async def all(self, chosen: ErrorFilter, limit: int) -> list[LogEntry]:
+    async def all(self, chosen: ErrorFilter, limit: int, confinement: Confinement = UNCONFINED) -> list[LogEntry]:
         found: list[LogEntry] = []
         after: EntryKey | None = None
         while True:
-            page, after = await self.log.newest_errors(chosen, after, limit)
+            page, after = await self.log.newest_errors(chosen, after, limit, confinement)
             assert len(page) <= limit
             found += page
             if after is None:
@@ -144,9 +145,20 @@ async def test_errors_of_a_seller_of_a_feed_and_of_both(held: Held, limit: int) 
     assert await held.all(ErrorFilter(seller_id="nobody"), limit) == []
 
 
+async def test_a_confined_caller_gets_only_its_own_errors_whatever_it_asks_for(held: Held) -> None:
+    caller = Confinement("seller-1")
+    own = [one for one in held.errors() if one.seller_id == "seller-1"]
+    assert await held.all(ErrorFilter(), 4, caller) == own
+    assert await held.all(ErrorFilter(seller_id="seller-1"), 4, caller) == own
+    assert await held.all(ErrorFilter(seller_id="seller-0"), 4, caller) == []
+    for feed_id in held.feeds:
+        assert await held.all(ErrorFilter(feed_id=feed_id), 4, caller) == [x for x in own if x.feed_id == feed_id]
+        assert await held.all(ErrorFilter("seller-0", feed_id), 4, caller) == []
+
+
 async def test_the_last_page_names_no_next_one(held: Held) -> None:
     count = len(held.errors())
-    page, following = await held.log.newest_errors(ErrorFilter(), None, count)
+    page, following = await held.log.newest_errors(ErrorFilter(), None, count, UNCONFINED)
     assert (len(page), following) == (count, None)
 
 
@@ -156,7 +168,7 @@ async def test_a_log_that_is_away_is_said_to_be_so(monkeypatch: pytest.MonkeyPat
     settings = ServiceSettings(aws_endpoint_url="http://127.0.0.1:1", aws_max_attempts=1)
     async with AwsClients(settings).dynamodb() as dynamodb:
         with pytest.raises(StoreUnavailable):
-            await DynamoLog(dynamodb, "log", 5.0).newest_errors(ErrorFilter(), None, 1)
+            await DynamoLog(dynamodb, "log", 5.0).newest_errors(ErrorFilter(), None, 1, UNCONFINED)
 
 
 async def _create(dynamodb: "DynamoDBClient", table: str) -> None:
