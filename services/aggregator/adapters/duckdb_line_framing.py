@@ -11,13 +11,14 @@ from pathlib import Path
 
 from services.aggregator.adapters.utf8_blocks import LazyCopy, normalised
 
-# Unicode noncharacters are never text, so they can carry meaning from here to the SQL. Those that the file
-# itself holds become ESCAPED, which the rules treat as a control character.
+# Unicode noncharacters are never text, so they can carry meaning from here to the SQL. Those that the file itself
+# holds become ESCAPED, which the rules treat as a control character. So does NUL: the engine's nfc_normalize() ends
+# a text there, and would make two products, or two sales, one.
 JOIN = "\ufdd0"  # stands where a line end stood inside a quoted cell
 ESCAPED = "\ufdd1"
 FAULT = "\ufdd2"  # begins a line that is no record: FAULT code FAULT number-of-lines FAULT text
 NEVER, NULL = "\ufdd3", "\ufdd4"  # in no line at all: the scanner's delimiter and NULL word
-_RESERVED = re.compile(b"\xef\xb7[\x90-\x94]")
+_RESERVED = re.compile(b"\xef\xb7[\x90-\x94]|\x00")
 
 MAX_RECORD_BYTES = 1 << 18
 _RAW_BYTES = 2_000  # of a fault's text; four times the characters that an issue shows
@@ -114,10 +115,7 @@ class _Framing:
 
     def _whole_lines(self, lines: bytes) -> tuple[bytes, bool]:
         self._open = False
-        changed = False
-        if b"\xef\xb7" in lines:
-            lines, found = _RESERVED.subn(ESCAPED.encode(), lines)
-            changed = found > 0
+        lines, changed = _escaped(lines)
         if b'"' in lines:
             self.has_quotes = True
             lines, reframed = self._quoted(lines)
@@ -153,6 +151,13 @@ class _Framing:
         return b"".join(parts), start > 0
 
 
+def _escaped(text: bytes) -> tuple[bytes, bool]:
+    if b"\x00" not in text and b"\xef\xb7" not in text:
+        return text, False
+    text, found = _RESERVED.subn(ESCAPED.encode(), text)
+    return text, found > 0
+
+
 def _fault(code: str, text: bytes) -> bytes:
     skipped = _Skipped(code, text)
     return skipped.fault()
@@ -179,6 +184,6 @@ class _Skipped:
         """One line that says what is wrong, then a blank one for each further line, so that numbers stay right."""
         lines = self._newlines + (not self._ends_line)
         # Cut at a character's border: the rest was checked to be UTF-8.
-        head = self._head.decode("utf-8", "ignore").rstrip("\n").replace("\n", JOIN)
+        head = _escaped(self._head)[0].decode("utf-8", "ignore").rstrip("\n").replace("\n", JOIN)
         marked = FAULT.join(("", self.code, str(lines), head))
         return marked.encode() + b"\n" + b" \n" * (lines - 1)

@@ -67,3 +67,11 @@ def test_groups_are_whole_in_key_order_and_sum_exactly(read: Read) -> None:
         ("A", 2_000, Decimal("100000000000019999.9000"), Decimal("100000000000009999.9000"), 3_000),
         ("B", 4_000, Decimal("300.0000"), Decimal("500.0000"), 2_000),
     ]
+
+
+def test_what_follows_a_nul_is_never_cut_off(read: Read) -> None:
+    rows = "".join(f"t{n},Tee,1,1\n" for n in range(60))
+    odd = "é\0-1001,Tee,1,1\né\0-1002,Tee,1,1\nt60,é\0 Blue,1,1\nt61,é\0 Red,1,1\n"
+    reading = read("order id,product_name,quantity,amount\n" + rows + odd)
+    assert reading.codes == [(line, "validation/control_character") for line in (62, 63, 64, 65)]
+    assert [(c.product_name, c.transactions) for c in reading.contributions] == [("Tee", 60)]

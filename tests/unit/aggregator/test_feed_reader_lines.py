@@ -114,6 +114,14 @@ def test_a_quote_open_for_longer_than_memory_allows_tells_its_lines(read: Read) 
     assert reading.counts.rows_received == 2
 
 
+@pytest.mark.parametrize("reserved", ["\0", "\ufdd0", "\ufdd1", "\ufdd2", "\ufdd3", "\ufdd4"])
+def test_a_line_that_is_too_long_may_hold_anything(read: Read, reserved: str) -> None:
+    reading = read(f"{HEADER}A,1,1\n{reserved}{'x' * (3 * MAX_RECORD_BYTES)},1,1\nB,1,1\n")
+    assert reading.codes == [(3, "format/line_too_long")]
+    assert reading.issues[0].raw == "\ufdd1" + "x" * 499
+    assert reading.counts.rows_accepted == 2
+
+
 def test_the_raw_text_is_bounded(read: Read) -> None:
     reading = read(f"{HEADER}{'é' * 4_000},x,1\n")
     assert [len(issue.raw or "") for issue in reading.issues] == [500, 500]
