@@ -30,6 +30,12 @@ def _written_as_iso(value: object) -> object:
     return value
 
 
+def _within_reach(day: date) -> date:
+    if not EARLIEST_DAY <= day <= LATEST_DAY:
+        raise ValueError(f"the day must lie between {EARLIEST_DAY} and {LATEST_DAY}")
+    return day
+
+
 def _as_stored(name: str) -> str:
     return unicodedata.normalize("NFC", name)
 
@@ -99,4 +105,4 @@ class Question(_Parameters):
     query: Annotated[
         str, StringConstraints(strip_whitespace=True, min_length=1, max_length=QUESTION_MAX_CHARACTERS)
     ] = Field(examples=["top 3 products by revenue in March 2026"])
-    as_of: Annotated[Day, Field(ge=EARLIEST_DAY, le=LATEST_DAY)] | None = None
+    as_of: Annotated[Day, AfterValidator(_within_reach)] | None = None

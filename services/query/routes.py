@@ -3,12 +3,13 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Body, Depends, Query, Request
+from fastapi import APIRouter, Body, Depends, Query, Request, params
 
 from services.query.answer_question import AnswerQuestion
 from services.query.parameters import (
     ErrorParameters,
     FeedParameters,
+    PageParameters,
     Question,
     SalesParameters,
     TransactionParameters,
@@ -17,7 +18,7 @@ from services.query.read_records import ReadRecords
 from services.query.rules.answers import Answer
 from services.query.rules.confinement import UNCONFINED, Confinement
 from services.query.rules.records import SummaryPage, TransactionRecord
-from shared.runtime.app import no_query_parameters
+from shared.runtime.app import no_query_parameters, only_query_parameters
 from shared.runtime.problems import PROBLEM_RESPONSES
 from shared.schemas.feeds import FeedView
 from shared.schemas.pages import Page
@@ -46,7 +47,17 @@ Records = Annotated[ReadRecords, Depends(_records)]
 Questions = Annotated[AnswerQuestion, Depends(_questions)]
 
 
-@router.get("/api/transactions", tags=["sales"], summary="Aggregated sales, with the file that each came from")
+def _only(parameters: type[PageParameters]) -> list[params.Depends]:
+    """Refuses every query parameter that is none of the model's."""
+    return [Depends(only_query_parameters(*parameters.model_fields))]
+
+
+@router.get(
+    "/api/transactions",
+    tags=["sales"],
+    summary="Aggregated sales, with the file that each came from",
+    dependencies=_only(TransactionParameters),
+)
 async def transactions(
     parameters: Annotated[TransactionParameters, Query()], records: Records, caller: Caller
 ) -> Page[TransactionRecord]:
@@ -59,7 +70,12 @@ async def transactions(
     return await records.transactions(chosen, parameters.cursor, parameters.limit, caller)
 
 
-@router.get("/api/transactions/summary", tags=["sales"], summary="Totals per product, and over all of them")
+@router.get(
+    "/api/transactions/summary",
+    tags=["sales"],
+    summary="Totals per product, and over all of them",
+    dependencies=_only(SalesParameters),
+)
 async def summary(parameters: Annotated[SalesParameters, Query()], records: Records, caller: Caller) -> SummaryPage:
     """Totals per product and currency by name, and in `totals`, per currency, over everything that matches.
 
@@ -69,13 +85,23 @@ async def summary(parameters: Annotated[SalesParameters, Query()], records: Reco
     return await records.summary(parameters.chosen(), parameters.cursor, parameters.limit, caller)
 
 
-@router.get("/api/errors", tags=["feeds"], summary="What went wrong with feeds, newest first")
+@router.get(
+    "/api/errors",
+    tags=["feeds"],
+    summary="What went wrong with feeds, newest first",
+    dependencies=_only(ErrorParameters),
+)
 async def errors(parameters: Annotated[ErrorParameters, Query()], records: Records, caller: Caller) -> Page[LogEntry]:
     """Entries of the processing log with severity WARNING (rows were rejected or noted) or ERROR (the feed failed)."""
     return await records.errors(parameters.chosen(), parameters.cursor, parameters.limit, caller)
 
 
-@router.get("/api/feeds", tags=["feeds"], summary="Feeds, newest first")
+@router.get(
+    "/api/feeds",
+    tags=["feeds"],
+    summary="Feeds, newest first",
+    dependencies=_only(FeedParameters),
+)
 async def feeds(parameters: Annotated[FeedParameters, Query()], records: Records, caller: Caller) -> Page[FeedView]:
     """Feeds that a worker has taken up. One that still waits is found by its id."""
     return await records.feeds(parameters.chosen(), parameters.cursor, parameters.limit, caller)

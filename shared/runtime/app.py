@@ -2,13 +2,13 @@
 
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 import structlog
 import uuid_utils.compat as uuids
-from fastapi import APIRouter, FastAPI, Request, Response
+from fastapi import APIRouter, Depends, FastAPI, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -33,7 +33,13 @@ def build_app(
     checks: Callable[[], Mapping[str, Check]],
 ) -> FastAPI:
     """An app with the routes given plus /health, /metrics and /docs. `checks` is asked at each readiness call."""
-    app = FastAPI(title=f"sellersync {title}", description=description, version="0.1.0", lifespan=lifespan)
+    app = FastAPI(
+        title=f"sellersync {title}",
+        description=description,
+        version="0.1.0",
+        lifespan=lifespan,
+        dependencies=[Depends(_each_query_parameter_once)],
+    )
     app.add_middleware(CorrelationMiddleware)
     add_problem_handlers(app)
     for router in routers:
@@ -47,10 +53,26 @@ def build_app(
     return app
 
 
-async def no_query_parameters(request: Request) -> None:
-    """Dependency for routes without parameters: an unknown one is refused, not ignored."""
-    if request.query_params:
-        raise InvalidRequest(f"unknown query parameters: {', '.join(sorted(request.query_params))}")
+def only_query_parameters(*known: str) -> Callable[[Request], Awaitable[None]]:
+    """A dependency for one route: a query parameter that it does not know is refused, not ignored."""
+    names = f"known are: {', '.join(known)}" if known else "none are known here"
+
+    async def check(request: Request) -> None:
+        if unknown := sorted(set(request.query_params) - set(known)):
+            raise InvalidRequest(f"unknown query parameters: {', '.join(unknown)}; {names}")
+
+    return check
+
+
+no_query_parameters = only_query_parameters()
+"""Dependency for routes without parameters."""
+
+
+async def _each_query_parameter_once(request: Request) -> None:
+    """Of two values one would be dropped in silence. No route takes a list."""
+    names = [name for name, _ in request.query_params.multi_items()]
+    if repeated := sorted({name for name in names if names.count(name) > 1}):
+        raise InvalidRequest(f"query parameters given more than once: {', '.join(repeated)}; give each of them once")
 
 
 class CorrelationMiddleware:

@@ -9,6 +9,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
+from shared.runtime.validation_messages import fault_in_words
 from shared.schemas.problems import PROBLEM_JSON, Problem
 
 log = structlog.get_logger(__name__)
@@ -103,12 +104,11 @@ def add_problem_handlers(app: FastAPI) -> None:
         return problem_response(problem, error.headers)
 
     @app.exception_handler(RequestValidationError)
-    async def _invalid(_: Request, error: RequestValidationError) -> JSONResponse:
-        errors = [
-            {"field": ".".join(str(part) for part in fault["loc"]), "message": str(fault["msg"])}
-            for fault in error.errors()
-        ]
-        detail = "; ".join(f"{fault['field']}: {fault['message']}" for fault in errors)
+    async def _invalid(request: Request, error: RequestValidationError) -> JSONResponse:
+        content_type = request.headers.get("content-type", "")
+        faults = [fault_in_words(fault, content_type) for fault in error.errors()]
+        errors = [{"field": field, "message": message} for field, message in faults]
+        detail = "; ".join(f"{field}: {message}" for field, message in faults)
         return problem_response(
             Problem(
                 type="urn:sellersync:problem:invalid-request",

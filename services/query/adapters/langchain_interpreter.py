@@ -21,7 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from services.query.errors import Declined, InterpreterUnavailable
 from services.query.rules.plan import Dimension, Direction, Metric, Period, Plan, Ranking, ValueFilter
-from services.query.rules.suggestions import decline
+from services.query.rules.suggestions import decline, faults_in_words
 from services.query.rules.values import KnownValue
 
 log = structlog.get_logger(__name__)
@@ -190,5 +190,4 @@ def _ranking(form: Form) -> Ranking | None:
 
 
 def _unusable(error: ValidationError) -> Declined:
-    faults = "; ".join(str(fault["msg"]) for fault in error.errors())
-    return decline(f"The question could not be read as a plan that makes sense: {faults}.")
+    return decline(f"The question could not be read as a plan that makes sense: {faults_in_words(error)}.")

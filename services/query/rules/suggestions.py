@@ -1,6 +1,9 @@
 """What a declined question is answered with: why, and what would be understood."""
 
+from pydantic import ValidationError
+
 from services.query.errors import Declined
+from shared.runtime.validation_messages import fault_in_words
 
 SUGGESTIONS = [
     "Measures: revenue, quantity (units), transactions, amount, average price (revenue ÷ quantity), revenue per"
@@ -16,4 +19,18 @@ SUGGESTIONS = [
 
 def decline(reason: str) -> Declined:
     """To be raised."""
+    reason = reason[:1].upper() + reason[1:]
+    if not reason.endswith((".", "!", "?")):
+        reason += "."
     return Declined(f"{reason} Nothing was guessed.", reason=reason, suggestions=SUGGESTIONS)
+
+
+def faults_in_words(error: ValidationError) -> str:
+    """Why a plan makes no sense, for the one who asked."""
+    faults = [fault_in_words(dict(fault)) for fault in error.errors()]
+    # What a plan says of itself as a whole is a sentence; what is wrong with one field needs the field's name.
+    kinds = [fault["type"] for fault in error.errors()]
+    return "; ".join(
+        message if kind == "value_error" else f"{field}: {message}"
+        for kind, (field, message) in zip(kinds, faults, strict=True)
+    )

@@ -121,12 +121,12 @@ DECLINED: list[tuple[str, Reply, str]] = [
         "does not stand in the question",
     ),
     ("revenue in May", form(period_start="2026-05-31", period_end="2026-05-01", period_phrase="in May"), "before it"),
-    ("revenue in May", form(period_start="soon", period_end=None, period_phrase="in May"), "date"),
+    ("revenue in May", form(period_start="soon", period_end=None, period_phrase="in May"), "must be a day that exists"),
     ("revenue in May", form(period_phrase="in May"), "No days"),
-    ("revenue in May", form(period_start="2026-05-01"), "at least 1 character"),
-    ("revenue", form(metrics=[]), "at least 1 item"),
+    ("revenue in May", form(period_start="2026-05-01"), "must not be empty"),
+    ("revenue", form(metrics=[]), "metrics: must not be empty"),
     ("top revenue", form(rank_by="revenue", rank_places=3), "nothing to rank"),
-    ("top product", form(dimensions=["product"], rank_by="revenue", rank_places=-3), "greater than or equal to 1"),
+    ("top product", form(dimensions=["product"], rank_by="revenue", rank_places=-3), "must be at least 1"),
     ("by revenue", form(dimensions=["product"], rank_by="quantity"), "not among the measures"),
 ]
 

@@ -72,6 +72,58 @@ async def test_what_is_not_declared_or_not_possible_is_refused(api: httpx.AsyncC
     _refused(await api.get(f"{path}?{query}"))
 
 
+@pytest.mark.parametrize("path", [*LISTS, "/api/feeds/0198c0de-0000-7000-8000-000000000000", "/health/live"])
+async def test_a_parameter_given_twice_is_refused_everywhere(api: httpx.AsyncClient, path: str) -> None:
+    problem = _refused(await api.get(f"{path}?seller_id=a&seller_id=b"))
+    assert "seller_id; give each of them once" in problem["detail"]
+
+
+@pytest.mark.parametrize("path", [*LISTS, "/api/feeds/0198c0de-0000-7000-8000-000000000000"])
+async def test_an_unknown_parameter_is_refused_in_the_same_words_everywhere(api: httpx.AsyncClient, path: str) -> None:
+    problem = _refused(await api.get(f"{path}?vendor=a&colour=b"))
+    known = "known are: limit, cursor" if path in LISTS else "none are known here"
+    assert problem["detail"].startswith(f"unknown query parameters: colour, vendor; {known}")
+
+
+JSON = {"content-type": "application/json"}
+
+
+@pytest.mark.parametrize(
+    ("content", "headers", "detail"),
+    [
+        (b'{"query": "revenue"}', {}, "body: must be JSON, sent with the header Content-Type: application/json"),
+        (b"query=revenue", {"content-type": "application/x-www-form-urlencoded"}, "Content-Type: application/json"),
+        (b"[1]", JSON, "body: must be a JSON object"),
+        (b"{", JSON, "body: is not valid JSON"),
+        (b"{}", JSON, "body.query: is required"),
+        (b'{"query": ""}', JSON, "body.query: must not be empty"),
+        (b'{"query": "r", "sql": 1}', JSON, "body.sql: is not known here"),
+        (b'{"query": "r", "as_of": "1800-01-01"}', JSON, "body.as_of: the day must lie between 1970-01-01 and"),
+        (b'{"query": "r", "as_of": "soon"}', JSON, "body.as_of: a day is written as YYYY-MM-DD"),
+        (b'{"query": "r", "as_of": "2026-02-30"}', JSON, "body.as_of: must be a day that exists"),
+    ],
+)
+async def test_what_is_wrong_with_a_body_is_said_in_words(
+    api: httpx.AsyncClient, content: bytes, headers: dict[str, str], detail: str
+) -> None:
+    problem = _refused(await api.post("/api/queries", content=content, headers=headers))
+    assert detail in problem["detail"]
+
+
+@pytest.mark.parametrize(
+    ("question", "reason"),
+    [
+        ("revenue between March 2026 and January 2026", "cannot end before it begins."),
+        ("revenue by product and category and seller and day and month", "at most 4 entries."),
+        ("revenue next month", "nothing is predicted)."),
+    ],
+)
+async def test_a_declined_question_is_told_why_in_sentences(api: httpx.AsyncClient, question: str, reason: str) -> None:
+    problem = _refused(await api.post("/api/queries", json={"query": question}), slug="question-declined")
+    assert problem["detail"].endswith(f"{reason} Nothing was guessed.")
+    assert "Value error" not in problem["detail"]
+
+
 @pytest.mark.parametrize("path", LISTS[:2])
 @pytest.mark.parametrize(
     "query",

@@ -83,6 +83,25 @@ async def test_the_frameworks_own_refusals_are_problems_too(path: str, status: i
         assert answer.json()["status"] == status
 
 
+@pytest.mark.parametrize(
+    ("query", "detail"),
+    [
+        ("surprise=1&b=2", "unknown query parameters: b, surprise; none are known here"),
+        ("a=1&a=1", "query parameters given more than once: a; give each of them once"),
+    ],
+)
+async def test_no_query_parameter_is_dropped_in_silence(query: str, detail: str) -> None:
+    async with _client() as client:
+        answer = await client.get(f"/id?{query}")
+    assert (answer.status_code, answer.json()["detail"]) == (422, detail)
+
+
+async def test_what_is_not_valid_is_said_in_words() -> None:
+    async with _client() as client:
+        answer = await client.get("/number/x")
+    assert answer.json()["detail"] == "path.number: must be a whole number"
+
+
 async def test_ready_names_what_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(health, "CHECK_TIMEOUT_SECONDS", 0.05)
 

@@ -30,7 +30,7 @@ from services.query.rules.reading.vocabulary import (
     TIME_ADJECTIVES,
 )
 from services.query.rules.reading.word_names import says_nothing
-from services.query.rules.suggestions import decline
+from services.query.rules.suggestions import decline, faults_in_words
 from services.query.rules.values import KnownValue
 
 DEFAULT_PLACES = 10
@@ -76,7 +76,7 @@ def interpret(question: str, as_of: date, known: Sequence[KnownValue]) -> Plan:
             assumptions=sheet.assumptions,
         )
     except ValidationError as error:
-        raise decline("; ".join(str(fault["msg"]) for fault in error.errors())) from error
+        raise decline(faults_in_words(error)) from error
 
 
 def _read_period(sheet: Sheet, as_of: date) -> Period | None:
@@ -91,7 +91,7 @@ def _read_period(sheet: Sheet, as_of: date) -> Period | None:
         try:
             return Period(start=period.days.start, end=period.days.end, phrase=phrase)
         except ValidationError as error:
-            raise decline(f"“{phrase}”: " + "; ".join(str(fault["msg"]) for fault in error.errors())) from error
+            raise decline(f"“{phrase}”: {faults_in_words(error)}") from error
     return None
 
 
