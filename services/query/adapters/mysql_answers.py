@@ -1,12 +1,13 @@
 """Runs plans: the rows, what they rest on, and the names that a question may mean, all read-only."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import mysql
 
-from services.query.adapters.mysql_conditions import confined_select
+from services.query.adapters.mysql_conditions import confined_select, within_days
 from services.query.adapters.mysql_reads import MySqlReads, Row, Snapshot
 from services.query.adapters.mysql_tables import contributions, feeds, totals
 from services.query.adapters.plan_sql import PLACE, compile_plan, measures, plan_conditions
@@ -100,15 +101,11 @@ async def _coverage(snapshot: Snapshot, plan: Plan, confinement: Confinement) ->
     conditions = plan_conditions(plan.filters, plan.period, contributions)
     parts = confined_select([contributions.c.feed_id], contributions, confinement).where(*conditions)
     counted = await snapshot.row(
-        confined_select(
-            [
-                sa.func.count().label("feeds"),
-                sa.func.coalesce(sa.func.sum(feeds.c.rows_rejected), sa.literal_column("0")).label("rejected"),
-            ],
-            feeds,
-            confinement,
-        ).where(feeds.c.processing_status == ProcessingStatus.DONE.value, feeds.c.feed_id.in_(parts))
+        confined_select([sa.func.count().label("feeds")], feeds, confinement).where(
+            feeds.c.processing_status == ProcessingStatus.DONE.value, feeds.c.feed_id.in_(parts)
+        )
     )
+    lost = await snapshot.row(_select_losses(plan, confinement))
     pending = await snapshot.row(_select_pending(plan, confinement))
     days = await snapshot.row(
         confined_select(
@@ -117,25 +114,64 @@ async def _coverage(snapshot: Snapshot, plan: Plan, confinement: Confinement) ->
             confinement,
         )
     )
-    counted, pending, days = counted or {}, pending or {}, days or {}
+    counted, lost, pending, days = counted or {}, lost or {}, pending or {}, days or {}
     return Coverage(
         start=plan.period.start if plan.period else None,
         end=plan.period.end if plan.period else None,
         data_from=days.get("first"),
         data_to=days.get("last"),
         feeds_counted=int(counted.get("feeds", 0)),
-        rows_rejected=int(counted.get("rejected", 0)),
+        rows_rejected=int(lost.get("rejected", 0)),
+        feeds_failed=int(lost.get("failed", 0)),
         feeds_in_progress=int(pending.get("feeds", 0)),
     )
+
+
+def _select_losses(plan: Plan, confinement: Confinement) -> sa.Select[Any]:
+    """What did not get into the totals. Of a feed that lost all its rows, only its seller and its time are known."""
+    done = feeds.c.processing_status == ProcessingStatus.DONE.value
+    failed = feeds.c.processing_status == ProcessingStatus.FATAL.value
+    none: sa.ColumnElement[int] = sa.literal_column("0", sa.Integer)
+    statement = _of_sellers(
+        plan,
+        confined_select(
+            [
+                sa.func.coalesce(sa.func.sum(sa.case((done, feeds.c.rows_rejected), else_=none)), none).label(
+                    "rejected"
+                ),
+                sa.func.coalesce(sa.func.sum(sa.case((failed, sa.literal_column("1")), else_=none)), none).label(
+                    "failed"
+                ),
+            ],
+            feeds,
+            confinement,
+        ).where(sa.or_(done, failed)),
+    )
+    if plan.period is None:
+        return statement
+    start, end = plan.period.start, plan.period.end
+    received = within_days(feeds.c.received_at, start, None)
+    if end is not None:
+        received.append(feeds.c.received_at < end + timedelta(days=1))
+    # One look into the primary key per feed, which begins with feed_id and sale_date.
+    sold = (
+        confined_select([sa.literal_column("1")], contributions, confinement)
+        .where(contributions.c.feed_id == feeds.c.feed_id, *within_days(contributions.c.sale_date, start, end))
+        .correlate(feeds)
+        .exists()
+    )
+    return statement.where(sa.or_(sa.and_(*received), sa.and_(done, sold)))
 
 
 def _select_pending(plan: Plan, confinement: Confinement) -> sa.Select[Any]:
     """What a feed in progress will bring is unknown, except whose it is."""
     statement = confined_select([sa.func.count().label("feeds")], feeds, confinement)
+    return _of_sellers(plan, statement).where(feeds.c.processing_status.in_(_PENDING))
+
+
+def _of_sellers(plan: Plan, statement: sa.Select[Any]) -> sa.Select[Any]:
     sellers = [chosen.values for chosen in plan.filters if chosen.dimension is Dimension.SELLER]
-    if sellers:
-        statement = statement.where(feeds.c.seller_id.in_(sellers[0]))
-    return statement.where(feeds.c.processing_status.in_(_PENDING))
+    return statement.where(feeds.c.seller_id.in_(sellers[0])) if sellers else statement
 
 
 def _shown(row: Row, plan: Plan) -> dict[str, Any]:

@@ -23,7 +23,15 @@ class Coverage(Contract):
     data_from: date | None = Field(description="First day for which the store has sales at all.")
     data_to: date | None = Field(description="Last day for which the store has sales at all.")
     feeds_counted: int = Field(description="Feeds that are DONE and whose rows are part of the results.")
-    rows_rejected: int = Field(description="Rows of those feeds that were rejected, and so are not counted.")
+    rows_rejected: int = Field(
+        description="Rows that were rejected, and so are not counted, in DONE feeds of the sellers asked for that were"
+        " received in the period (UTC days) or have sales in it. Of which product or category such a row was is not"
+        " known: the other conditions of the question do not apply here."
+    )
+    feeds_failed: int = Field(
+        description="Feeds of the sellers asked for that were received in the period (UTC days) and are FATAL:"
+        " none of their rows is counted."
+    )
     feeds_in_progress: int = Field(description="Feeds that are begun or queued again, and not counted yet.")
 
 

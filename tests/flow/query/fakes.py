@@ -99,6 +99,7 @@ class FakePlans:
             data_to=date(2026, 3, 31),
             feeds_counted=1,
             rows_rejected=0,
+            feeds_failed=0,
             feeds_in_progress=0,
         )
         return PlanRun(self.rows, truncated=False, sql="SELECT …", parameters={}, coverage=coverage)
