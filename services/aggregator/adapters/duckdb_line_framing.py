@@ -6,9 +6,11 @@ is not copied.
 """
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from services.aggregator.adapters.record_grammar import RecordGrammar
 from services.aggregator.adapters.utf8_blocks import LazyCopy, normalised
 
 # Unicode noncharacters are never text, so they can carry meaning from here to the SQL. Those that the file itself
@@ -22,6 +24,8 @@ _RESERVED = re.compile(b"\xef\xb7[\x90-\x94]|\x00")
 
 MAX_RECORD_BYTES = 1 << 18
 _RAW_BYTES = 2_000  # of a fault's text; four times the characters that an issue shows
+_BLANK_LINE = b" \n"  # the scanner drops lines of nothing
+_BLANK_LINES_AT_ONCE = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +51,10 @@ def frame(path: Path, copy: Path, delimiter: str) -> FramedText:
     with path.open("rb") as source, LazyCopy(path, copy) as sink:
         framing = _Framing(delimiter)
         for block, changed in normalised(source, sink):
-            framed, reframed = framing.feed(block)
-            sink.write(framed, changed=changed or reframed)
-        tail, changed = framing.finish()
-        sink.write(tail, changed=changed)
+            for framed, reframed in framing.feed(block):
+                sink.write(framed, changed=changed or reframed)
+        for tail, changed in framing.finish():
+            sink.write(tail, changed=changed)
         return FramedText(copy if sink.copying else path, sink.lines, framing.has_quotes, sink.copying)
 
 
@@ -58,60 +62,46 @@ class _Framing:
     """Joins records that span lines and marks those that cannot be read, keeping the number of every line."""
 
     def __init__(self, delimiter: str) -> None:
-        d = re.escape(delimiter.encode())
-        plain = b'(?! *+")[^%s\n]*+' % d
-        one_line = b'(?> *+"(?>[^"\n]++|"")*+" *+|%s)' % plain
-        strict = b'(?> *+"(?>[^"]++|"")*+" *+|%s)' % plain
-        lenient = b'(?> *+"(?>[^"]++|"")*+"[^%s\n]*+|%s)' % (d, plain)
-        self._fine = re.compile(b'(?>[^"\n]*+\n|%s(?>%s%s)*+\n)*+' % (one_line, d, one_line))
-        self._strict = re.compile(b"%s(?>%s%s)*+\n" % (strict, d, strict))
-        self._lenient = re.compile(b"%s(?>%s%s)*+\n" % (lenient, d, lenient))
+        self._grammar = RecordGrammar(delimiter)
         self._carry = b""
         self._open = False  # the carry begins with a record whose quote is not closed yet
-        self._skipping: _Skipped | None = None
+        self._skipped: _SkippedRecord | None = None
         self.has_quotes = False
 
-    def feed(self, block: bytes) -> tuple[bytes, bool]:
+    def feed(self, block: bytes) -> Iterator[tuple[bytes, bool]]:
         """The framed form of what can be framed so far, and whether it differs from what came in."""
-        if self._skipping is not None:
-            return self._skip(block)
+        if self._skipped is not None:
+            end = self._skipped.add(block)
+            if end is None:
+                return
+            yield from self._skipped.fault()
+            self._skipped = None
+            block = block[end:]
         block = self._carry + block
         cut = block.rfind(b"\n") + 1
         whole, self._carry = block[:cut], block[cut:]
-        framed, changed = self._whole_lines(whole)
+        yield self._whole_lines(whole)
         if len(self._carry) > MAX_RECORD_BYTES:
-            code = "format/unclosed_quote" if self._open else "format/line_too_long"
-            self._skipping = _Skipped(code, self._carry)
+            self._skipped = _SkippedRecord(self._grammar)
+            self._skipped.add(self._carry)
             self._carry = b""
             self._open = False
-        return framed, changed
 
-    def finish(self) -> tuple[bytes, bool]:
+    def finish(self) -> Iterator[tuple[bytes, bool]]:
         """What is left at the end of the file; a last line without a line end is a line."""
-        if self._skipping is not None:
-            return self._skipping.fault(), True
+        if self._skipped is not None:
+            yield from self._skipped.fault()
+            return
         rest = self._carry
         if not rest:
-            return b"", False
+            return
         if not rest.endswith(b"\n"):
             rest += b"\n"
         self._carry = b""
         framed, changed = self._whole_lines(rest)
+        yield framed, changed
         if self._open:
-            framed += _fault("format/unclosed_quote", self._carry)
-            changed = True
-        return framed, changed
-
-    def _skip(self, block: bytes) -> tuple[bytes, bool]:
-        skipped = self._skipping
-        assert skipped is not None  # noqa: S101 - feed() calls this only while skipping
-        end = block.find(b"\n") if skipped.code == "format/line_too_long" else -1
-        if end < 0:
-            skipped.add(block)
-            return b"", True
-        self._skipping = None
-        framed, _ = self.feed(block[end + 1 :])
-        return skipped.fault() + framed, True
+            yield _fault("format/unclosed_quote", self._carry), True
 
     def _whole_lines(self, lines: bytes) -> tuple[bytes, bool]:
         self._open = False
@@ -132,15 +122,15 @@ class _Framing:
         parts: list[bytes] = []
         start = at = 0
         while at < len(lines):
-            fine = self._fine.match(lines, at)
+            fine = self._grammar.one_line_records.match(lines, at)
             at = fine.end() if fine else at
             if at == len(lines):
                 break
             parts.append(lines[start:at])
-            if record := self._strict.match(lines, at):
+            if record := self._grammar.well_formed.match(lines, at):
                 text = record[0][:-1]
-                parts.append(text.replace(b"\n", JOIN.encode()) + b"\n" + b" \n" * text.count(b"\n"))
-            elif record := self._lenient.match(lines, at):
+                parts.append(text.replace(b"\n", JOIN.encode()) + b"\n" + _BLANK_LINE * text.count(b"\n"))
+            elif record := self._grammar.ended.match(lines, at):
                 parts.append(_fault("format/stray_quote", record[0]))
             else:
                 self._open = True
@@ -159,31 +149,41 @@ def _escaped(text: bytes) -> tuple[bytes, bool]:
 
 
 def _fault(code: str, text: bytes) -> bytes:
-    skipped = _Skipped(code, text)
-    return skipped.fault()
+    """Stands for whole lines that are no record, so that those after them keep their numbers."""
+    lines = text.count(b"\n")
+    return _marked(code, lines, text[:_RAW_BYTES]) + _BLANK_LINE * (lines - 1)
 
 
-class _Skipped:
-    """Text that is no record: its beginning, and how many lines it takes up."""
+def _marked(code: str, lines: int, head: bytes) -> bytes:
+    # Cut at a character's border: the rest was checked to be UTF-8.
+    text = _escaped(head)[0].decode("utf-8", "ignore").rstrip("\n").replace("\n", JOIN)
+    return FAULT.join(("", code, str(lines), text)).encode() + b"\n"
 
-    def __init__(self, code: str, text: bytes) -> None:
-        self.code = code
-        self._head = text[:_RAW_BYTES]
+
+class _SkippedRecord:
+    """A record longer than memory allows: its beginning, the lines that it takes up, and whether a quote is open."""
+
+    def __init__(self, grammar: RecordGrammar) -> None:
+        self._grammar = grammar
+        self._gist = self._head = b""
         self._newlines = 0
         self._ends_line = False
-        self._count(text)
 
-    def add(self, text: bytes) -> None:
-        self._count(text)
+    def add(self, block: bytes) -> int | None:
+        """Where in `block` the record ends, its line end included; None if it goes on."""
+        text = self._gist + block
+        record = self._grammar.ended.match(text)
+        end = record.end() - len(self._gist) if record else None
+        self._gist = b"" if record else self._grammar.gist(text)
+        self._head += block[: max(0, _RAW_BYTES - len(self._head))]
+        self._newlines += block.count(b"\n", 0, end)
+        self._ends_line = block.endswith(b"\n") if end is None else True
+        return end
 
-    def _count(self, text: bytes) -> None:
-        self._newlines += text.count(b"\n")
-        self._ends_line = text.endswith(b"\n") if text else self._ends_line
-
-    def fault(self) -> bytes:
-        """One line that says what is wrong, then a blank one for each further line, so that numbers stay right."""
+    def fault(self) -> Iterator[tuple[bytes, bool]]:
+        """What stands for it, in blocks: it may have more lines than memory would hold."""
+        code = "format/unclosed_quote" if self._gist == b'"' else "format/line_too_long"
         lines = self._newlines + (not self._ends_line)
-        # Cut at a character's border: the rest was checked to be UTF-8.
-        head = _escaped(self._head)[0].decode("utf-8", "ignore").rstrip("\n").replace("\n", JOIN)
-        marked = FAULT.join(("", self.code, str(lines), head))
-        return marked.encode() + b"\n" + b" \n" * (lines - 1)
+        yield _marked(code, lines, self._head), True
+        for done in range(1, lines, _BLANK_LINES_AT_ONCE):
+            yield _BLANK_LINE * min(lines - done, _BLANK_LINES_AT_ONCE), True

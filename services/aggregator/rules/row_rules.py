@@ -53,7 +53,7 @@ RULES: tuple[RowRule, ...] = (
         "format/line_too_long",
         None,
         "fault = 'format/line_too_long'",
-        "This line is too long to be a row.",
+        "This row is too long, which may come from a quote that opens a value by mistake.",
         "Rows are read with bounded memory.",
         structural=True,
     ),

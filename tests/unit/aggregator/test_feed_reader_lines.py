@@ -114,6 +114,57 @@ def test_a_quote_open_for_longer_than_memory_allows_tells_its_lines(read: Read) 
     assert reading.counts.rows_received == 2
 
 
+LONG = 600_000
+
+
+@pytest.mark.parametrize(
+    ("record", "lines"),
+    [
+        ('"' + "x" * LONG + '\nEvil,1,10\nfoo",1,2', 3),
+        ('"' + "x" * 100 + "\n" + "y" * LONG + '",1,2', 2),
+        ("A," + '"' + "x" * LONG + '\nEvil,1,10\n",2', 3),
+        ('"' + "Evil,1,1\n" * LONG + '",1,2', LONG + 1),
+        ('"' + 'Evil,1,1 ""\n' * LONG + '",1,2', LONG + 1),
+        ('"' + '"' * 2 * LONG + '\nEvil,1,1",1,2', 2),
+        ('"' + "x" * LONG + '"stray ",1,2', 1),
+        ('"A" ' + "x" * LONG + ',"Evil\nEvil,1,1"', 2),
+        ("," * LONG + '"Evil\nEvil,1,1"', 2),
+        (" " * LONG + '"Evil\nEvil,1,1"', 2),
+        ("x" * LONG + '"Not open,1,2', 1),
+    ],
+    ids=range(11),
+)
+@pytest.mark.parametrize("shift", [0, 1])
+def test_nothing_inside_a_record_that_is_too_long_is_a_row(read: Read, record: str, lines: int, shift: int) -> None:
+    good = f"A,1,2{'x' * shift}\n" + "A,1,2\n" * 10
+    reading = read(HEADER + "B,x,1\n" + record + "\n" + good + "C,y,1\n")
+    expected = [(2, "validation/invalid_quantity"), (3, "format/line_too_long")]
+    expected += [(3 + lines, "validation/invalid_amount")] * shift
+    assert reading.codes == [*expected, (3 + lines + 11, "validation/invalid_quantity")]
+    told = next(issue for issue in reading.issues if issue.code == "format/line_too_long")
+    assert (f"{lines} lines" in told.message) == (lines > 1)
+    assert told.raw == record[:500].strip("\n")
+    assert [(c.product_name, c.transactions) for c in reading.contributions] == [("A", 11 - shift)]
+
+
+@pytest.mark.parametrize("offset", range(-6, 7))
+@pytest.mark.parametrize("end", ['""Evil\n",1,1', '""\nEvil,1,1\n""",1,1', '"Evil ",1,"\nEvil,1,1\n"'])
+def test_a_record_that_is_too_long_ends_alike_at_the_border_of_two_blocks(read: Read, offset: int, end: str) -> None:
+    fill = "x" * (3 * BLOCK_BYTES - len(HEADER) - 1 + offset)
+    reading = read(f'{HEADER}"{fill}{end}\nA,1,1\n')
+    assert reading.codes == [(2, "format/line_too_long")]
+    assert [(c.product_name, c.transactions) for c in reading.contributions] == [("A", 1)]
+
+
+@pytest.mark.parametrize("end", ["", "\n", '""', '",1,"\nEvil,1,1\n'])
+def test_only_a_quote_that_is_never_closed_takes_the_rest(read: Read, end: str) -> None:
+    reading = read(f'{HEADER}A,1,1\n"{"x" * LONG}\nEvil,1,1\n{end}')
+    assert reading.codes == [(3, "format/unclosed_quote")]
+    assert reading.counts.rows_accepted == 1
+    closed = read(f'{HEADER}A,1,1\n"{"x" * LONG}\nNot evil\n",1,1')
+    assert closed.codes == [(3, "format/line_too_long")]
+
+
 @pytest.mark.parametrize("reserved", ["\0", "\ufdd0", "\ufdd1", "\ufdd2", "\ufdd3", "\ufdd4"])
 def test_a_line_that_is_too_long_may_hold_anything(read: Read, reserved: str) -> None:
     reading = read(f"{HEADER}A,1,1\n{reserved}{'x' * (3 * MAX_RECORD_BYTES)},1,1\nB,1,1\n")
