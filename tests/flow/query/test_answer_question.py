@@ -104,4 +104,6 @@ async def test_the_callers_confinement_reaches_the_store() -> None:
 
 async def test_nothing_to_show_is_said_in_words() -> None:
     answer = await AnswerQuestion(Fixed(about()), FakePlans(), lambda: TODAY).answer("revenue", None, UNCONFINED)
-    assert answer.answer == "No sales match (all days); there are sales from 2026-01-01 to 2026-03-31."
+    assert answer.answer == (
+        "No sales match (all days). Without these conditions there are sales from 2026-01-01 to 2026-03-31."
+    )
