@@ -148,8 +148,9 @@ def _kill(url: str, connection_id: int) -> None:
 
 
 async def test_a_database_that_accepts_and_stays_silent_is_said_to_be_so_in_time() -> None:
-    async def say_nothing(_: asyncio.StreamReader, __: asyncio.StreamWriter) -> None:
-        await asyncio.Event().wait()
+    async def say_nothing(client: asyncio.StreamReader, answer: asyncio.StreamWriter) -> None:
+        await client.read()  # until the client gives up
+        answer.close()
 
     silent = await asyncio.start_server(say_nothing, "127.0.0.1", 0)
     address = MySqlAddress("127.0.0.1", silent.sockets[0].getsockname()[1], "nobody", "", "nothing")
