@@ -10,10 +10,11 @@ import duckdb
 from services.aggregator.adapters.duckdb_line_framing import frame
 from services.aggregator.adapters.duckdb_read_feed import DuckDbReadFeed, ParsedStatements
 from services.aggregator.errors import UnreadableFeed
+from services.aggregator.rules.feed_sample import SAMPLE_CHARACTERS, take_sample
 from services.aggregator.rules.file_signatures import encoding_of, refusal_for
 from services.aggregator.rules.layouts import Layout, recognise
 
-_SAMPLE_BYTES = 1 << 18
+_HEAD_BYTES = 1 << 18
 
 
 class DuckDbFeedReader:
@@ -62,12 +63,12 @@ class DuckDbFeedReader:
 
 def _recognise(path: Path) -> Layout:
     with path.open("rb") as file:
-        head = file.read(_SAMPLE_BYTES)
+        head = file.read(_HEAD_BYTES)
     if refusal := refusal_for(head):
         raise UnreadableFeed(refusal.code, refusal.message)
     encoding, mark = encoding_of(head)
     # Bytes that are not text are found, with their offset, when the whole file is framed.
-    text = head[len(mark) :].decode(encoding, "replace").replace("\r\n", "\n").replace("\r", "\n")
-    if len(head) == _SAMPLE_BYTES:
-        text = text[: text.rfind("\n") + 1]
-    return recognise(text)
+    with path.open(encoding=encoding, errors="replace", newline=None) as text:
+        if mark:
+            text.read(1)
+        return recognise(take_sample(iter(lambda: text.read(SAMPLE_CHARACTERS), "")))

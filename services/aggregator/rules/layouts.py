@@ -6,15 +6,17 @@ from dataclasses import dataclass
 
 from services.aggregator.errors import UnreadableFeed
 from services.aggregator.rules.columns import COMMISSIONED, Columns, known_names, read_header
+from services.aggregator.rules.feed_sample import DELIMITERS, Sample
 from services.aggregator.rules.file_signatures import EMPTY
 from services.aggregator.rules.white_space import IN_BLANK_LINES
 
-DELIMITERS = (",", ";", "\t", "|")
 WITH_HEADER = "csv_with_header"
 HEADERLESS = "csv_headerless"
 
 _SAMPLED_RECORDS = 50
-_SEP_LINE = re.compile(r"sep=(.?)[\t ]*(?:\n|$)", re.IGNORECASE)
+_NO_FIRST_ROW = (
+    "The first row is longer than 256 KiB, or a quote in it is never closed: whether it is a header cannot be told."
+)
 _ACCEPTED = (
     "Accepted are four columns without a header (product_name, quantity, amount, revenue), or a header row with "
     "product_name or product_id, quantity, and amount or revenue; separated by comma, semicolon, tab or |."
@@ -59,30 +61,26 @@ def _unquote(cell: str) -> str:
     return bare[1:-1].replace('""', '"') if len(bare) > 1 and bare[0] == bare[-1] == '"' else cell
 
 
-def recognise(sample: str) -> Layout:
-    """Tells the layout from the beginning of a file (line ends already plain newlines).
+def recognise(sample: Sample) -> Layout:
+    """Tells the layout from the beginning of a file.
 
     Raises UnreadableFeed when there is no row, or none of the accepted layouts is there beyond doubt.
     """
-    given = _SEP_LINE.match(sample)
-    if given and given[1] not in DELIMITERS:
+    if sample.sep is not None and sample.sep not in DELIMITERS:
         raise UnreadableFeed("format/unknown_delimiter", f"The sep= line names a delimiter not read here. {_ACCEPTED}")
-    start, first_line = (given.end(), 2) if given else (0, 1)
-    delimiters = (given[1],) if given else DELIMITERS
-    if not _is_written(sample[start:]):
+    if sample.is_blank:
         raise UnreadableFeed(EMPTY.code, EMPTY.message)
-    found = {d: list(_records(sample, start, first_line, d)) for d in delimiters}
-    return _with_header(found) or _headerless(found, first_line)
+    delimiters = DELIMITERS if sample.sep is None else (sample.sep,)
+    found = {d: list(_records(sample.text, sample.line, d)) for d in delimiters}
+    if not any(found.values()):
+        raise UnreadableFeed("format/unknown_layout", f"{_NO_FIRST_ROW} {_ACCEPTED}")
+    return _with_header(found) or _headerless(found, sample.first_line)
 
 
-def _is_written(text: str) -> bool:
-    return bool(text.strip(IN_BLANK_LINES + "".join(DELIMITERS)))
-
-
-def _records(sample: str, start: int, line: int, delimiter: str) -> Iterator[_Record]:
+def _records(sample: str, line: int, delimiter: str) -> Iterator[_Record]:
     """The sample's first records that are not blank; one that is cut off by the sample's end is left out."""
     pattern = record_pattern(delimiter)
-    count = 0
+    start = count = 0
     while start < len(sample) and count < _SAMPLED_RECORDS:
         match = pattern.match(sample, start)
         if match is None:

@@ -94,6 +94,32 @@ def test_a_header_is_looked_for_in_the_first_row_that_is_not_blank(read: Read) -
     assert reading.codes == [(6, "validation/invalid_quantity")]
 
 
+@pytest.mark.parametrize("blank", ["\n" * 270_000, ",,,\n" * 70_000, " \t\r\n;\u3000\r" * 60_000, "," * 300_000 + "\n"])
+@pytest.mark.parametrize("header", ["", "product_name;quantity;amount;revenue\n"])
+@pytest.mark.parametrize("prefix", ["", "sep=;\n"])
+def test_the_first_row_may_come_late(read: Read, blank: str, header: str, prefix: str) -> None:
+    reading = read(f"{prefix}{blank}{header}A;1;2;2\nB;x;2;2\n")
+    assert reading.layout == (WITH_HEADER if header else HEADERLESS)
+    assert [c.product_name for c in reading.contributions] == ["A"]
+    before = (prefix + blank + header).replace("\r\n", "\n").replace("\r", "\n").count("\n")
+    assert reading.codes[-1] == (before + 2, "validation/invalid_quantity")
+
+
+def test_commas_before_the_first_cell_of_a_late_first_row_are_empty_cells(read: Read) -> None:
+    reading = read("\n" * ((1 << 18) - 2) + ",,product_name,quantity,amount\n,,A,1,1\n")
+    assert [c.product_name for c in reading.contributions] == ["A"]
+
+
+@pytest.mark.parametrize("rows", ["A,1,2,2\n" * 100, ""])
+@pytest.mark.parametrize(
+    "first", ["x" * 600_000, "," * 600_000 + "x", "quantity,product_name," + "x" * 600_000, '"' + "x\n" * 300_000 + '"']
+)
+def test_whether_a_first_row_that_is_too_long_is_a_header_is_not_guessed(read: Read, first: str, rows: str) -> None:
+    error = refusal(read, f"\n{first}\n{rows}")
+    assert error.code == "format/unknown_layout"
+    assert "256 KiB" in error.message or not rows
+
+
 def _zip() -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
@@ -109,6 +135,8 @@ def _zip() -> bytes:
         (b"\xef\xbb\xbf", "format/empty_file"),
         (b",,,\n;;\n", "format/empty_file"),
         (b"sep=;\n", "format/empty_file"),
+        (b"\n" * 600_000, "format/empty_file"),
+        (b"sep=;\n" + b" " * 600_000, "format/empty_file"),
         (b"hello\n", "format/unknown_layout"),
         (b"A,1,2\nB,1,2\n", "format/unknown_layout"),
         (b"A,1,2,2,5\nB,1,2,2,5\n", "format/unknown_layout"),
