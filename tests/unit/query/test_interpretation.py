@@ -66,6 +66,10 @@ READ: list[tuple[str, dict[str, Any]]] = [
     ("how many different products were sold last month", {"m": [M.PRODUCTS], "p": MARCH}),
     ("total amount", {"m": [M.AMOUNT]}),
     ("total sales", {"m": [M.REVENUE]}),
+    ("How many Lamp were sold in March 2026?", {"m": [M.QUANTITY], "f": {D.PRODUCT: ["Lamp"]}, "p": MARCH}),
+    ("How many Shoes did acme sell?", {"m": [M.QUANTITY], "f": {D.CATEGORY: ["Shoes"], D.SELLER: ["acme"]}}),
+    ("How much did we earn in March 2026?", {"m": [M.REVENUE], "p": MARCH}),
+    ("How much has acme made by month", {"m": [M.REVENUE], "d": [D.MONTH], "f": {D.SELLER: ["acme"]}}),
     # averages
     ("average price", {"m": [M.AVERAGE_PRICE]}),
     ("What was the average selling price per unit?", {"m": [M.AVERAGE_PRICE]}),
@@ -109,6 +113,12 @@ READ: list[tuple[str, dict[str, Any]]] = [
         "units by seller in ascending order",
         {"m": [M.QUANTITY], "d": [D.SELLER], "r": ranked(M.QUANTITY, None, low=True)},
     ),
+    (
+        "Which seller sold the most in March 2026?",
+        {"m": [M.REVENUE], "d": [D.SELLER], "p": MARCH, "r": ranked(M.REVENUE, 1)},
+    ),
+    ("which product sold the least", {"m": [M.REVENUE], "d": [D.PRODUCT], "r": ranked(M.REVENUE, 1, low=True)}),
+    ("which seller sold the most units", {"m": [M.QUANTITY], "d": [D.SELLER], "r": ranked(M.QUANTITY, 1)}),
     # names
     ("revenue of shoes", {"m": [M.REVENUE], "f": {D.CATEGORY: ["Shoes"]}}),
     (
@@ -143,6 +153,12 @@ READ: list[tuple[str, dict[str, Any]]] = [
         },
     ),
     ("revenue in EUR", {"m": [M.REVENUE], "f": {D.CURRENCY: ["EUR"]}}),
+    ("revenue in euros", {"m": [M.REVENUE], "f": {D.CURRENCY: ["EUR"]}}),
+    (
+        "acme's revenue in eur by month",
+        {"m": [M.REVENUE], "d": [D.MONTH], "f": {D.SELLER: ["acme"], D.CURRENCY: ["EUR"]}},
+    ),
+    ("revenue in currency cad", {"m": [M.REVENUE], "f": {D.CURRENCY: ["CAD"]}}),
     ("revenue in “ALL”", {"m": [M.REVENUE], "f": {D.CURRENCY: ["ALL"]}}),
     # periods stand in test_periods.py; here: that they combine
     ("total revenue by category in March 2026", {"m": [M.REVENUE], "d": [D.CATEGORY], "p": MARCH}),
@@ -168,6 +184,13 @@ DECLINED = [
     ("hello", "“hello”"),
     ("products", "“products”"),
     ("average revenue", "average needs its divisor"),
+    ("average revenue per month", "average over months"),
+    ("average daily units", "average over days"),
+    ("which seller sold the fewest", "names no measure"),
+    ("How much did we sell", "say how much of what"),
+    ("How many acme were sold", "say what is counted"),
+    ("how many Shoes products", "say what is counted"),
+    ("revenue in dollars", "by its code"),
     ("how many sales", "say what is counted"),
     # conditions that a plan cannot say
     ("revenue of products not in Shoes", "“not”"),
@@ -252,6 +275,9 @@ def test_a_question_that_a_plan_cannot_say_is_declined_with_the_reason(question:
         ("total sales", "“sales” is read as revenue"),
         ("best-selling product", "by revenue unless"),
         ("top products by units", "10 places"),
+        ("which seller sold the most", "by revenue unless"),
+        ("how many Lamp were sold", "are units"),
+        ("how much did acme earn", "“earn” is read as revenue"),
         ("revenue in May", "the latest May that has begun by 2026-04-15"),
         ("revenue from 2025", "read as in that year"),
     ],

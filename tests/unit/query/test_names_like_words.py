@@ -49,13 +49,12 @@ def read(question: str, known: list[KnownValue] = KNOWN) -> Plan:
         "revenue of The, by month",
         "revenue for March",
         "revenue in On",
-        "units by sold",
     ],
 )
 def test_a_name_that_is_also_a_word_is_never_dropped(question: str) -> None:
     with pytest.raises(Declined) as declined:
         read(question)
-    assert "quotation marks" in (declined.value.detail + " ".join(declined.value.suggestions or []))
+    assert "write it in quotation marks if the name is meant" in declined.value.detail
 
 
 @pytest.mark.parametrize(
@@ -72,6 +71,9 @@ def test_a_name_that_is_also_a_word_is_never_dropped(question: str) -> None:
         ("revenue for seller acme", ["acme"]),
         ("revenue in category Shoes", ["Shoes"]),
         ("revenue of acme in Shoes", ["acme", "Shoes"]),
+        ("revenue in euros", ["EUR"]),
+        ("revenue in usd by month", ["USD"]),
+        ("How many Boots were sold on 2 April 2026?", ["Boots"]),
         ("acme's Boots revenue", ["acme", "Boots"]),
         ("for acme, revenue and units in EUR", ["acme", "EUR"]),
         ("revenue and units of Boots by month", ["Boots"]),

@@ -11,22 +11,22 @@ from datetime import date
 from pydantic import ValidationError
 
 from services.query.rules.plan import Dimension, Direction, Metric, Period, Plan, Ranking
+from services.query.rules.reading.hidden_names import refuse_hidden_names
 from services.query.rules.reading.joints import refuse_measures_apart
+from services.query.rules.reading.measures import read_metrics
 from services.query.rules.reading.names import read_names
 from services.query.rules.reading.periods import find_periods
 from services.query.rules.reading.rankings import Superlative, read_superlative
 from services.query.rules.reading.sheet import Sheet
 from services.query.rules.reading.vocabulary import (
+    AVERAGE,
     FILLERS,
     GROUPING,
-    LONGEST_METRIC_WORDS,
-    METRIC_PHRASES,
     NOUNS,
     OPENERS,
     ORDER_PHRASES,
-    READ_AS_REVENUE,
+    PLURALS,
     REASONS,
-    SALES_ASSUMPTION,
     TIME_ADJECTIVES,
 )
 from services.query.rules.reading.word_names import says_nothing
@@ -53,14 +53,17 @@ def interpret(question: str, as_of: date, known: Sequence[KnownValue]) -> Plan:
     period = _read_period(sheet, as_of)
     order = _read_order(sheet)
     superlative = read_superlative(sheet)
-    metrics = _read_metrics(sheet)
+    metrics = read_metrics(sheet)
     grouping = _read_grouping(sheet)
     refuse_measures_apart(sheet)
     _read_fillers(sheet, {*grouping.dimensions, *(superlative.targets if superlative else ())})
-    _refuse_leftovers(sheet)
+    refuse_hidden_names(question, known, filters, period)
+    _refuse_leftovers(sheet, grouping)
     if not metrics and superlative is not None and superlative.explains_itself:
         metrics = [(-1, Metric.REVENUE)]
-        sheet.assumptions.append("“best” and “worst” are by revenue unless the question names a measure")
+        sheet.assumptions.append(
+            "“best”, “worst” and what “sold the most” or “the least” are by revenue unless the question names a measure"
+        )
     if not metrics:
         raise decline("The question names no measure.")
     chosen = list(dict.fromkeys(metric for _, metric in metrics))
@@ -105,22 +108,6 @@ def _read_order(sheet: Sheet) -> Direction | None:
     if len(directions) > 1:
         raise decline("The question names more than one order.")
     return directions[0] if directions else None
-
-
-def _read_metrics(sheet: Sheet) -> list[tuple[int, Metric]]:
-    """Measures and where they stand, in the question's order; longer phrases first, so that none is cut short."""
-    found: list[tuple[int, Metric]] = []
-    for length in range(LONGEST_METRIC_WORDS, 0, -1):
-        for at in range(len(sheet.words) - length + 1):
-            phrase = sheet.phrase(at, at + length)
-            if phrase is None or phrase not in METRIC_PHRASES:
-                continue
-            sheet.claim(at, at + length)
-            sheet.metric_starts.add(at)
-            found.append((at, METRIC_PHRASES[phrase]))
-            if phrase in READ_AS_REVENUE:
-                sheet.assumptions.append(SALES_ASSUMPTION)
-    return sorted(found)
 
 
 class _Grouping:
@@ -199,16 +186,26 @@ def _read_fillers(sheet: Sheet, shown: set[Dimension]) -> None:
             sheet.claim(at, at + 1)
 
 
-def _refuse_leftovers(sheet: Sheet) -> None:
+def _refuse_leftovers(sheet: Sheet, grouping: _Grouping) -> None:
     left = [(word.plain, word.quoted) for word in sheet.left_over()]
     if not left:
         return
     words = ", ".join(f"“{quoted or plain}”" for plain, quoted in left)
+    if grouping.dimensions and any(plain in AVERAGE for plain, _ in left):
+        unit = grouping.dimensions[0]
+        raise decline(
+            f"An average over {_plural(unit)} cannot be asked for yet: those without sales might count or not."
+            f" Ask for the measure by {unit}, or for revenue or units per transaction."
+        )
     reasons = list(dict.fromkeys(REASONS[plain] for plain, quoted in left if quoted is None and plain in REASONS))
     unknown = any(quoted is not None or plain not in REASONS for plain, quoted in left)
     if unknown and not reasons:
         reasons = ["it is no known product, category, seller or currency, and no word that is understood here"]
     raise decline(f"Not understood: {words} ({'; '.join(reasons)}).")
+
+
+def _plural(unit: Dimension) -> str:
+    return next(noun for noun in PLURALS if NOUNS[noun] is unit)
 
 
 def _ranking(

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from services.query.rules.plan import Dimension, ValueFilter
-from services.query.rules.reading.candidates import may_be_name
+from services.query.rules.reading.candidates import currency_codes, may_be_name
 from services.query.rules.reading.joints import Named, refuse_mixed_lists
 from services.query.rules.reading.sheet import Sheet
 from services.query.rules.reading.vocabulary import NOUNS, SUPERLATIVES
@@ -26,6 +26,7 @@ def read_names(sheet: Sheet, known: Sequence[KnownValue]) -> list[ValueFilter]:
                 sheet.claim_name(first, first + length)
                 names.append(name)
     names.sort()
+    sheet.names = names
     for name in names:
         _claim_noun(sheet, name)
     refuse_mixed_lists(sheet, names)
@@ -41,7 +42,8 @@ def read_names(sheet: Sheet, known: Sequence[KnownValue]) -> list[ValueFilter]:
 
 
 def _match(sheet: Sheet, first: int, last: int, known: Sequence[KnownValue]) -> Named | None:
-    for text in name_texts(sheet.question, sheet.words, first, last - 1):
+    texts = name_texts(sheet.question, sheet.words, first, last - 1)
+    for text in [*texts, *currency_codes(sheet.words, first, last - 1)]:
         spellings: dict[Dimension, list[str]] = {}
         for candidate in known:
             # A currency's code is meant only in capitals: ALL, TOP and TRY are words as well.

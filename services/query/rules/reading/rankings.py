@@ -10,6 +10,7 @@ from services.query.rules.reading.vocabulary import (
     NUMBERS,
     PLURALS,
     SELF_EXPLAINING,
+    SELLING,
     SUPERLATIVE_TAILS,
     SUPERLATIVES,
     TIME_ADJECTIVES,
@@ -58,7 +59,8 @@ def read_superlative(sheet: Sheet) -> Superlative | None:
         places=numbers[0] if numbers else None,
         targets=[dimension] if dimension else [],
         is_plural=plain in PLURALS,
-        explains_itself=any(word in SELF_EXPLAINING for word in words),
+        explains_itself=any(word in SELF_EXPLAINING for word in words)
+        or (words[-1] in ("most", "least") and any(word in SELLING for word in sheet.free_words())),
         last=last,
     )
 

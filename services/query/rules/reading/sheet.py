@@ -2,11 +2,12 @@
 
 from typing import Self
 
+from services.query.rules.plan import Dimension
 from services.query.rules.reading.words import Word, split_words
 
 
 class Sheet:
-    """Positions are word numbers from 0; ranges are [first, last)."""
+    """Positions are word numbers from 0; ranges are [first, last). `names` have their kind and the store's spelling."""
 
     def __init__(self, question: str, words: list[Word]) -> None:
         self.question = question
@@ -15,6 +16,7 @@ class Sheet:
         self.metric_starts: set[int] = set()
         self.order_metric_at: int | None = None
         self.period_words = range(0)
+        self.names: list[tuple[int, int, Dimension, str]] = []
         self._claimed = [False] * len(words)
         self._names: set[int] = set()
 

@@ -60,6 +60,14 @@ METRIC_PHRASES: dict[str, Metric] = {
 }
 LONGEST_METRIC_WORDS = max(len(phrase.split()) for phrase in METRIC_PHRASES)
 
+EARNING = frozenset({"earn", "earned", "earns"})
+MAKING = frozenset({"make", "makes", "made"})
+"""With “how much”: what was earned is read as revenue, and the answer says so."""
+SELLING = frozenset({"sell", "sells", "sold", "selling"})
+
+CURRENCY_WORDS = {"euro": "EUR", "euros": "EUR"}
+"""Words that name one currency; dollars and pounds are of several."""
+
 SALES_ASSUMPTION = "“sales” is read as revenue"
 READ_AS_REVENUE = frozenset({"sales"})
 
@@ -170,6 +178,8 @@ OPENERS = frozenset({"list", "return", "report"})
 
 GROUPING = frozenset({"by", "per", "each", "every"})
 
+AVERAGE = ("average", "avg", "mean")
+
 _NO_SUCH_DATA = "the data are sums per seller, day, product, category and currency; they do not have {}"
 REASONS: dict[str, str] = {
     **dict.fromkeys(
@@ -209,10 +219,15 @@ REASONS: dict[str, str] = {
     **dict.fromkeys(("all", "both", "any", "some", "or"), "this condition cannot be asked for yet"),
     **dict.fromkeys(("my", "mine", "i"), "it is not known who “I” is: name the seller"),
     **dict.fromkeys(
-        ("average", "avg", "mean"),
+        AVERAGE,
         "an average needs its divisor: ask for the average price, or for revenue or units per transaction",
     ),
     **dict.fromkeys(("count", "many", "number"), "say what is counted: transactions, units, products or sellers"),
+    **dict.fromkeys(
+        ("dollar", "dollars", "pound", "pounds", "franc", "francs", "yen", "krona", "crown", "crowns"),
+        "name the currency by its code, as in “in USD”",
+    ),
+    **dict.fromkeys(("much",), "say how much of what: revenue, units or transactions"),
     **dict.fromkeys(("sale",), "say revenue, units or transactions"),
 }
 """Why some words that people use are not understood. They are never taken for names unless quoted."""
@@ -230,6 +245,8 @@ def _known_words() -> frozenset[str]:
         | OPENERS
         | GROUPING
         | SUPERLATIVE_TAILS
+        | EARNING
+        | set(CURRENCY_WORDS)
         | {"grouped", "broken", "down", "split", "sorted", "ordered", "ranked", "today", "inclusive", "including"}
     )
 

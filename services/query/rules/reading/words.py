@@ -59,6 +59,11 @@ def name_texts(question: str, words: list[Word], first: int, last: int) -> list[
     return [text for text in dict.fromkeys(texts) if text]
 
 
+def flat(text: str) -> str:
+    """For comparison: lower-cased, single spaces."""
+    return " ".join(text.lower().split())
+
+
 def _collapse(text: str) -> str:
     """As names are stored: NFC, single spaces."""
     return " ".join(unicodedata.normalize("NFC", text).split())
