@@ -310,6 +310,8 @@ def test_a_name_is_kept_but_for_its_edges_and_its_normal_form(read: Read, cell: 
         ("currency", "XYZ", "invalid_currency"),
         ("currency", ",EU", "invalid_currency"),
         ("currency", "€", "invalid_currency"),
+        ("currency", "u\u017fd", "invalid_currency"),
+        ("currency", "\u0131nr", "invalid_currency"),
     ],
 )
 def test_a_text_that_cannot_be_kept_is_refused(read: Read, field: str, cell: str, code: str) -> None:
