@@ -2,7 +2,10 @@
 
 import gzip
 import io
+import random
+import sys
 import zipfile
+from pathlib import Path
 
 import pytest
 
@@ -156,6 +159,9 @@ def _zip() -> bytes:
         (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(100), "format/unsupported"),
         (bytes(range(256)) * 4 + bytes(100), "format/binary"),
         ("A,1,2,2\n".encode("utf-16-le"), "format/binary"),
+        (random.Random(1).randbytes(3_000), "format/binary"),
+        (b"feed.csv" + bytes(504) + b"A,1,2,2\n" * 50 + bytes(1_136), "format/binary"),
+        (Path(sys.executable).read_bytes()[:1_000_000], "format/binary"),
         ("\ufeffA,1,2,2\n".encode("utf-32-le"), "format/unsupported"),
     ],
 )
@@ -163,6 +169,20 @@ def test_a_file_that_is_no_feed_is_refused_whole(read: Read, content: bytes, cod
     error = refusal(read, content)
     assert error.code == code
     assert error.message.endswith(".")
+
+
+@pytest.mark.parametrize("rows", [2, 100])
+@pytest.mark.parametrize("fault", ["\0", "\0\0", "\0\x1a", "\0" * 7])
+def test_control_bytes_in_one_row_cost_no_other(read: Read, fault: str, rows: int) -> None:
+    reading = read(f"A{fault},1,2,2\n" + "B,1,2,2\n" * rows)
+    assert reading.codes == [(1, "validation/control_character")]
+    assert reading.counts.rows_accepted == rows
+
+
+def test_a_block_of_zeros_in_the_midst_of_a_feed_costs_one_row(read: Read) -> None:
+    reading = read("B,1,2,2\n" * 4_000 + "\0" * 4_096 + "\n" + "B,1,2,2\n" * 4_000)
+    assert reading.codes == [(4_001, "format/too_few_columns")]
+    assert reading.counts.rows_accepted == 8_000
 
 
 @pytest.mark.parametrize(
