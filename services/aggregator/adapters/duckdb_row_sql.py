@@ -7,15 +7,15 @@ from string import ascii_lowercase, ascii_uppercase
 from services.aggregator.adapters.duckdb_line_framing import FAULT, JOIN, MAX_RECORD_BYTES, NEVER, NULL, FramedText
 from services.aggregator.rules.columns import ALIASES, Columns
 from services.aggregator.rules.layouts import Layout
-from services.aggregator.rules.row_rule import CONTROL, MAX_QUANTITY
+from services.aggregator.rules.row_rule import AMBIGUOUS_MONEY, CONTROL, FIRST_GROUP, MAX_QUANTITY
 from services.aggregator.rules.rule_bits import rules_for
 from services.aggregator.rules.white_space import AROUND_VALUES, IN_BLANK_LINES_CLASS
 
 _TEXTS = ("product_id", "product_name", "category", "transaction_id", "line_id")
 _FORMULA = r"^''[=+\-@\t\r]"
 
-_GROUPED_COMMA = r"[+-]?[0-9]{1,3}(,[0-9]{3})+\.[0-9]+|[+-]?[0-9]{1,3}(,[0-9]{3}){2,}"
-_GROUPED_DOT = r"[+-]?[0-9]{1,3}(\.[0-9]{3})+,[0-9]+|[+-]?[0-9]{1,3}(\.[0-9]{3}){2,}"
+_GROUPED_COMMA = rf"[+-]?{FIRST_GROUP}((,[0-9]{{3}})+\.[0-9]+|(,[0-9]{{3}}){{2,}})"
+_GROUPED_DOT = rf"[+-]?{FIRST_GROUP}((\.[0-9]{{3}})+,[0-9]+|(\.[0-9]{{3}}){{2,}})"
 _TIME = r"([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9](\.[0-9]+)?)?"
 _ZONE = r" ?(Z|[+-]([01][0-9]|2[0-3]):?[0-5][0-9])"
 _DATE = rf"[0-9]{{4}}(-[0-9]{{2}}-[0-9]{{2}}|[0-9]{{4}})([T ]{_TIME})?({_ZONE})?"
@@ -152,7 +152,7 @@ def _plain(t: str) -> str:
     return rf"""CASE WHEN regexp_full_match({t}, '[+-]?([0-9]+|[0-9]*\.[0-9]+)') THEN {t}
         WHEN regexp_full_match({t}, '{_GROUPED_COMMA}') THEN replace({t}, ',', '')
         WHEN regexp_full_match({t}, '{_GROUPED_DOT}') THEN replace(replace({t}, '.', ''), ',', '.')
-        WHEN regexp_full_match({t}, '[+-]?[0-9]{{1,3}},[0-9]{{3}}') THEN NULL
+        WHEN regexp_full_match({t}, '{AMBIGUOUS_MONEY}') THEN NULL
         WHEN regexp_full_match({t}, '[+-]?[0-9]*,[0-9]+') THEN replace({t}, ',', '.') END"""
 
 

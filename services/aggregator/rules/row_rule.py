@@ -11,6 +11,10 @@ MAX_NAME, MAX_ID, MAX_QUANTITY = 255, 128, 1_000_000_000
 CONTROL = r"[\x00-\x1f\x7f-\x{9f}\x{fdd1}]"
 """Control characters; U+FDD1 stands for the noncharacters that the framing replaced."""
 
+FIRST_GROUP = "([1-9][0-9]{0,2}|0[0-9]{1,2})"
+"""The digits before a sign of thousands. Never a 0 alone: 0,123 is 0.123 to everybody."""
+AMBIGUOUS_MONEY = f"[+-]?{FIRST_GROUP},[0-9]{{3}}"
+
 _MONEY = "such as 1234.50, 1,234.50 or 1.234,50 (at most four decimals, below 100,000,000,000,000)"
 
 
@@ -37,7 +41,7 @@ def warning(code: str, field: str | None, when: str, message: str, because: str)
 
 def money_rules(field: str) -> tuple[RowRule, ...]:
     text, plain = f"{field}_text", f"{field}_plain"
-    ambiguous = f"regexp_full_match({text}, '[+-]?[0-9]{{1,3}},[0-9]{{3}}')"
+    ambiguous = f"regexp_full_match({text}, '{AMBIGUOUS_MONEY}')"
     return (
         error(
             "validation/ambiguous_number",
