@@ -106,8 +106,8 @@ async def _real_sources(settings: QuerySettings) -> AsyncIterator[Sources]:
         ReadLimits(
             connections=settings.database_connections,
             connect=settings.database_connect_seconds,
-            wait_for_connection=settings.database_wait_seconds,
-            statement=settings.statement_seconds,
+            acquire=settings.database_acquire_seconds,
+            statement=settings.database_statement_seconds,
         ),
     )
     clients = AwsClients(settings)

@@ -16,9 +16,9 @@ class QuerySettings(ServiceSettings):
 
     database_connections: int = Field(default=10, ge=1, le=200)
     database_connect_seconds: float = Field(default=3.0, gt=0, le=60)
-    database_wait_seconds: float = Field(default=5.0, gt=0, le=60)
+    database_acquire_seconds: float = Field(default=5.0, gt=0, le=60)
     """How long a read waits for a free connection before it is answered 503."""
-    statement_seconds: float = Field(default=15.0, ge=0.1, le=600)
+    database_statement_seconds: float = Field(default=15.0, ge=0.1, le=600)
     """How long one statement may run; the server itself ends it then."""
 
     answer_rows: int = Field(default=MOST_PLACES, ge=1, le=10_000)

@@ -34,16 +34,18 @@ _TIMEOUT_CODES = frozenset({1969, 3024, 1317})
 _SERVER_SLACK_SECONDS = 2.0
 """The server's own timeout strikes first; ours is for a server or a network that is silent."""
 
+_RECYCLE_SECONDS = 300
+"""An idle connection older than this is replaced: the server or a proxy may have dropped it."""
+
 
 @dataclass(frozen=True, slots=True)
 class ReadLimits:
-    """Seconds unless named otherwise."""
+    """Connections at once; seconds for one to open, to become free, and for one statement."""
 
-    connections: int = 10
-    connect: float = 3.0
-    wait_for_connection: float = 5.0
-    statement: float = 15.0
-    recycle: int = 300
+    connections: int
+    connect: float
+    acquire: float
+    statement: float
 
 
 class Snapshot:
@@ -78,7 +80,7 @@ class MySqlReads:
             # None at the start: the service comes up, and says that it is not ready, while the database is away.
             min_size=0,
             max_size=limits.connections,
-            pool_recycle=limits.recycle,
+            pool_recycle=_RECYCLE_SECONDS,
             connect_timeout=limits.connect,
             charset="utf8mb4",
             init_command=session_settings(limits.statement),
@@ -137,7 +139,7 @@ class MySqlReads:
     @asynccontextmanager
     async def _slot(self) -> AsyncIterator[None]:
         try:
-            async with asyncio.timeout(self._limits.wait_for_connection):
+            async with asyncio.timeout(self._limits.acquire):
                 await self._slots.acquire()
         except TimeoutError as error:
             raise StoreUnavailable("Too many reads are going on; try again in a moment.") from error

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -33,9 +34,14 @@ def planted(migrated_database_url: str) -> list[Feed]:
     return feeds
 
 
+def limits_of(**changed: Any) -> ReadLimits:
+    """Those of a test, with its changes."""
+    return replace(ReadLimits(connections=10, connect=3.0, acquire=5.0, statement=15.0), **changed)
+
+
 @asynccontextmanager
 async def open_reads(address: MySqlAddress, **limits: Any) -> AsyncIterator[MySqlReads]:
-    reads = MySqlReads(address, ReadLimits(**limits))
+    reads = MySqlReads(address, limits_of(**limits))
     await reads.open()
     try:
         yield reads

@@ -7,11 +7,11 @@ import pymysql
 import pytest
 import sqlalchemy as sa
 
-from services.query.adapters.mysql_reads import MySqlReads, ReadLimits
+from services.query.adapters.mysql_reads import MySqlReads
 from services.query.adapters.mysql_tables import feeds
 from services.query.errors import ReadTooSlow, StoreUnavailable
 from shared.runtime.mysql import MySqlAddress
-from tests.integration.query.conftest import open_reads
+from tests.integration.query.conftest import limits_of, open_reads
 from tests.integration.query.planted import Feed, plant
 from tests.waiting import until
 
@@ -67,7 +67,7 @@ async def test_the_session_is_as_the_statements_expect_it(reads: MySqlReads) -> 
 
 
 async def test_more_readers_than_connections_wait_for_their_turn_and_not_for_ever(read_only: MySqlAddress) -> None:
-    async with open_reads(read_only, connections=1, wait_for_connection=0.2) as reads:
+    async with open_reads(read_only, connections=1, acquire=0.2) as reads:
         async with reads.snapshot():
             with pytest.raises(StoreUnavailable, match="Too many reads"):
                 await asyncio.create_task(reads.check())
@@ -77,7 +77,7 @@ async def test_more_readers_than_connections_wait_for_their_turn_and_not_for_eve
 async def test_connections_that_the_server_dropped_are_replaced(
     read_only: MySqlAddress, migrated_database_url: str
 ) -> None:
-    async with open_reads(read_only, connections=2, wait_for_connection=1.0) as reads:
+    async with open_reads(read_only, connections=2, acquire=1.0) as reads:
         for _ in range(3):  # more often than there are connections: none of them leaks
             with pytest.raises(StoreUnavailable):
                 await _read_on_a_killed_connection(reads, migrated_database_url)
@@ -103,7 +103,7 @@ async def test_a_cancelled_read_leaves_nothing_behind(read_only: MySqlAddress) -
 
 
 async def test_closing_does_not_wait_for_ever_for_a_connection_in_use(read_only: MySqlAddress) -> None:
-    reads = MySqlReads(read_only, ReadLimits(statement=0.2))
+    reads = MySqlReads(read_only, limits_of(statement=0.2))
     await reads.open()
     async with asyncio.timeout(5):
         with pytest.raises(StoreUnavailable):
