@@ -68,8 +68,8 @@ class Answer(Contract):
 
     question: str = Field(examples=["total revenue by category in March 2026"])
     as_of: date = Field(description="The day that “last month” and the like are counted from.")
-    answer: str = Field(examples=["Revenue by category: 2 rows; the first is Shirts: 300.0000 EUR."])
-    understood: str = Field(examples=["Revenue by category and currency, 2026-03-01 to 2026-03-31."])
+    answer: str = Field(examples=["2 rows; the first is Shirts: revenue 300.0000 EUR (2026-03-01 to 2026-03-31)."])
+    understood: str = Field(examples=["Revenue by category and currency, 2026-03-01 to 2026-03-31. As of 2026-04-15."])
     results: list[dict[str, Cell]]
     truncated: bool = Field(description="Whether there are more rows than are shown.")
     plan: Plan

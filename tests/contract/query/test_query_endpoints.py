@@ -234,6 +234,9 @@ async def test_every_route_is_described_with_its_parameters(api: httpx.AsyncClie
         named = {parameter["name"] for parameter in operation["parameters"]}
         assert named >= {"limit", "cursor", "seller_id"}
         assert "default" in operation["responses"]
+    for shape in ("TransactionRecord", "ProductTotal", "CurrencyTotal", "Coverage"):
+        fields = described["components"]["schemas"][shape]["properties"]
+        assert [name for name, field in fields.items() if not field.get("description")] == []
     money = described["components"]["schemas"]["TransactionRecord"]["properties"]["revenue"]
     assert money["type"] == "string"
 

@@ -7,6 +7,7 @@ import pytest
 
 from services.query.answer_question import AnswerQuestion
 from services.query.errors import Declined
+from services.query.rules.answers import Answer
 from services.query.rules.confinement import UNCONFINED, Confinement
 from services.query.rules.plan import Dimension, Metric, Period, Plan, ValueFilter
 from services.query.rules.reading.interpretation import OfflineInterpreter
@@ -51,6 +52,21 @@ async def test_a_question_is_answered_with_all_that_it_rests_on() -> None:
     assert answer.results == plans.rows
     assert answer.interpreter == "rules"
     assert plans.ran == [(answer.plan, UNCONFINED)]
+
+
+async def test_the_documented_answer_is_the_one_that_is_given() -> None:
+    rows: list[dict[str, object]] = [
+        {"category": "Shirts", "currency": "EUR", "revenue": "300.0000"},
+        {"category": "Shoes", "currency": "EUR", "revenue": "120.0000"},
+    ]
+    documented = Answer.model_json_schema()["properties"]
+    [question] = documented["question"]["examples"]
+    given = await AnswerQuestion(OfflineInterpreter(), FakePlans([], rows), lambda: TODAY).answer(
+        question, None, UNCONFINED
+    )
+    assert [given.answer] == documented["answer"]["examples"]
+    assert [given.understood] == documented["understood"]["examples"]
+    assert [given.interpreter] == documented["interpreter"]["examples"]
 
 
 async def test_the_day_asked_for_is_the_day_counted_from() -> None:
