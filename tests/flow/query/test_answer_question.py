@@ -105,6 +105,16 @@ async def test_a_plan_that_says_more_than_the_question_is_not_run(question: str,
     assert plans.ran == []
 
 
+async def test_a_name_like_a_word_is_not_dropped_by_any_interpreter() -> None:
+    plans = FakePlans([KnownValue(Dimension.PRODUCT, "Total")])
+    flow = AnswerQuestion(Fixed(about()), plans, lambda: TODAY)
+    with pytest.raises(Declined, match="quotation marks if the name is meant"):
+        await flow.answer("revenue for Total", None, UNCONFINED)
+    assert plans.ran == []
+    await flow.answer("Total revenue", None, UNCONFINED)
+    assert len(plans.ran) == 1
+
+
 async def test_names_that_differ_only_in_case_are_not_chosen_between() -> None:
     plans = FakePlans([SHOES, KnownValue(Dimension.CATEGORY, "SHOES")])
     flow = AnswerQuestion(Fixed(about("shoes")), plans, lambda: TODAY)

@@ -69,6 +69,7 @@ READ: list[tuple[str, dict[str, Any]]] = [
     ("How many Lamp were sold in March 2026?", {"m": [M.QUANTITY], "f": {D.PRODUCT: ["Lamp"]}, "p": MARCH}),
     ("How many Shoes did acme sell?", {"m": [M.QUANTITY], "f": {D.CATEGORY: ["Shoes"], D.SELLER: ["acme"]}}),
     ("How much did we earn in March 2026?", {"m": [M.REVENUE], "p": MARCH}),
+    ("How much money did we make in March 2026?", {"m": [M.REVENUE], "p": MARCH}),
     ("How much has acme made by month", {"m": [M.REVENUE], "d": [D.MONTH], "f": {D.SELLER: ["acme"]}}),
     # averages
     ("average price", {"m": [M.AVERAGE_PRICE]}),

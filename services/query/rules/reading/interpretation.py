@@ -17,16 +17,15 @@ from services.query.rules.reading.measures import read_metrics
 from services.query.rules.reading.names import read_names
 from services.query.rules.reading.periods import find_periods
 from services.query.rules.reading.rankings import Superlative, read_superlative
+from services.query.rules.reading.reasons import AVERAGE, REASONS
 from services.query.rules.reading.sheet import Sheet
 from services.query.rules.reading.vocabulary import (
-    AVERAGE,
     FILLERS,
     GROUPING,
     NOUNS,
     OPENERS,
     ORDER_PHRASES,
     PLURALS,
-    REASONS,
     TIME_ADJECTIVES,
 )
 from services.query.rules.reading.word_names import says_nothing

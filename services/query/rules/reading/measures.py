@@ -50,7 +50,7 @@ def _read_how_much(sheet: Sheet) -> list[tuple[int, Metric]]:
     if verb is None or (at is None and sheet.free(verb) not in EARNING):
         return []
     if at is not None:
-        sheet.claim(at, at + 2)
+        sheet.claim(at, at + 3 if sheet.free(at + 2) == "money" else at + 2)
     written = sheet.claim(verb, verb + 1)
     start = verb if at is None else at
     sheet.metric_starts.add(start)

@@ -77,6 +77,9 @@ def _starts(question: str, words: Sequence[Word]) -> list[int]:
 
 def _is_expected(question: str, words: Sequence[Word], at: int, starts: Sequence[int]) -> bool:
     plain, ends = words[at].plain, ends_at(question, words, at)
+    if plain in ("a", "an") and not ends and words[at + 1].plain in METRIC_PHRASES:
+        # "A revenue" is no English: revenue is not counted.
+        return True
     if plain in _DETERMINERS and not ends and not _is_capital(question, words[at]):
         return False
     before = words[at - 1].plain if at else ""
