@@ -11,6 +11,7 @@ from datetime import date
 from pydantic import ValidationError
 
 from services.query.rules.plan import Dimension, Direction, Metric, Period, Plan, Ranking
+from services.query.rules.reading.groupings import Grouping, read_grouping
 from services.query.rules.reading.hidden_names import refuse_hidden_names
 from services.query.rules.reading.joints import refuse_measures_apart
 from services.query.rules.reading.measures import read_metrics
@@ -21,12 +22,10 @@ from services.query.rules.reading.reasons import AVERAGE, REASONS
 from services.query.rules.reading.sheet import Sheet
 from services.query.rules.reading.vocabulary import (
     FILLERS,
-    GROUPING,
     NOUNS,
     OPENERS,
     ORDER_PHRASES,
     PLURALS,
-    TIME_ADJECTIVES,
 )
 from services.query.rules.reading.word_names import says_nothing
 from services.query.rules.suggestions import decline, faults_in_words
@@ -53,7 +52,7 @@ def interpret(question: str, as_of: date, known: Sequence[KnownValue]) -> Plan:
     order = _read_order(sheet)
     superlative = read_superlative(sheet)
     metrics = read_metrics(sheet)
-    grouping = _read_grouping(sheet)
+    grouping = read_grouping(sheet)
     refuse_measures_apart(sheet)
     _read_fillers(sheet, {*grouping.dimensions, *(superlative.targets if superlative else ())})
     refuse_hidden_names(question, known, filters, period)
@@ -109,70 +108,6 @@ def _read_order(sheet: Sheet) -> Direction | None:
     return directions[0] if directions else None
 
 
-class _Grouping:
-    """What is asked for "by": `dimensions` in order, those introduced by each, every or per, and a measure's place."""
-
-    def __init__(self) -> None:
-        self.dimensions: list[Dimension] = []
-        self.each: list[Dimension] = []
-        self.by_metric_at: int | None = None
-
-
-def _read_grouping(sheet: Sheet) -> _Grouping:
-    grouping = _Grouping()
-    for at in range(len(sheet.words)):
-        word = sheet.free(at)
-        if word in TIME_ADJECTIVES:
-            sheet.claim(at, at + 1)
-            grouping.dimensions.append(TIME_ADJECTIVES[word])
-        elif word in GROUPING:
-            _read_group(sheet, at, grouping)
-    for at in range(len(sheet.words)):
-        # "products by revenue", "which sellers …": the noun alone says what the rows are.
-        if sheet.free(at) in NOUNS and (_asks_which(sheet, at) or grouping.by_metric_at == at + 1):
-            grouping.dimensions.append(NOUNS[sheet.words[at].plain])
-            sheet.claim(at, at + 1)
-    return grouping
-
-
-def _asks_which(sheet: Sheet, at: int) -> bool:
-    return at > 0 and sheet.free(at - 1) in ("which", "what")
-
-
-def _read_group(sheet: Sheet, at: int, grouping: _Grouping) -> None:
-    """by month and seller · for each category · grouped by … · by revenue (an order) · by acme (a name)"""
-    word = sheet.free(at)
-    begin = at - 1 if at > 0 and sheet.free(at - 1) in ("grouped", "sorted", "ordered", "ranked", "split") else at
-    if at > 1 and sheet.free(at - 2) == "broken" and sheet.free(at - 1) == "down":
-        begin = at - 2
-    behind = sheet.skip(at + 1, "total", "the", "each")
-    if word == "by" and sheet.is_name(behind):
-        sheet.claim(at, at + 1)
-        return
-    if word == "by" and behind in sheet.metric_starts:
-        if grouping.by_metric_at is not None:
-            raise decline("The question names more than one order.")
-        grouping.by_metric_at = at
-        sheet.order_metric_at = behind
-        sheet.claim(begin, behind)
-        return
-    last = behind
-    nouns: list[Dimension] = []
-    while (noun := sheet.free(last)) in NOUNS:
-        nouns.append(NOUNS[noun])
-        joint = sheet.skip(last + 1, "and", "then", "by", "per", "each", "the", "&")
-        last += 1
-        if sheet.free(joint) not in NOUNS:
-            break
-        last = joint
-    if not nouns:
-        return
-    sheet.claim(begin, last)
-    grouping.dimensions += nouns
-    if word != "by":
-        grouping.each += nouns
-
-
 def _read_fillers(sheet: Sheet, shown: set[Dimension]) -> None:
     for at, word in enumerate(sheet.words):
         plain = sheet.free(at)
@@ -185,7 +120,7 @@ def _read_fillers(sheet: Sheet, shown: set[Dimension]) -> None:
             sheet.claim(at, at + 1)
 
 
-def _refuse_leftovers(sheet: Sheet, grouping: _Grouping) -> None:
+def _refuse_leftovers(sheet: Sheet, grouping: Grouping) -> None:
     left = [(word.plain, word.quoted) for word in sheet.left_over()]
     if not left:
         return
@@ -212,7 +147,7 @@ def _ranking(
     chosen: list[Metric],
     metrics: list[tuple[int, Metric]],
     superlative: Superlative | None,
-    grouping: _Grouping,
+    grouping: Grouping,
     order: Direction | None,
 ) -> Ranking | None:
     by = next((metric for at, metric in metrics if at == sheet.order_metric_at), None)
