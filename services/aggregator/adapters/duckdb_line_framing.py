@@ -175,9 +175,10 @@ class _SkippedRecord:
         record = self._grammar.ended.match(text)
         end = record.end() - len(self._gist) if record else None
         self._gist = b"" if record else self._grammar.gist(text)
-        self._head += block[: max(0, _RAW_BYTES - len(self._head))]
-        self._newlines += block.count(b"\n", 0, end)
-        self._ends_line = block.endswith(b"\n") if end is None else True
+        part = block[:end]
+        self._head += part[: max(0, _RAW_BYTES - len(self._head))]
+        self._newlines += part.count(b"\n")
+        self._ends_line = part.endswith(b"\n") if part else self._ends_line
         return end
 
     def fault(self) -> Iterator[tuple[bytes, bool]]:

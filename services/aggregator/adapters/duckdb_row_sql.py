@@ -2,8 +2,6 @@
 
 # ruff: noqa: S608 - what is pasted is our own rules, and the path that the flow chose, quoted
 
-from string import ascii_lowercase, ascii_uppercase
-
 from services.aggregator.adapters.duckdb_line_framing import FAULT, JOIN, MAX_RECORD_BYTES, NEVER, NULL, FramedText
 from services.aggregator.rules.columns import ALIASES, Columns
 from services.aggregator.rules.layouts import Layout
@@ -120,8 +118,9 @@ def _parsed(position: dict[str, int]) -> str:
     parts = [f"{_text(f) if f in position else quoted('')} AS {f}" for f in _TEXTS if f != "product_name"]
     name = f"CASE WHEN product_name_text = '' THEN {_text('product_id')} ELSE {_text('product_name')} END"
     parts.append(f"{name if 'product_id' in position else _text('product_name')} AS product_name")
-    # Not upper(): it takes letters of other alphabets for ASCII ones (U+017F for S, U+0131 for I).
-    parts.append(f"translate(currency_text, '{ascii_lowercase}', '{ascii_uppercase}') AS currency")
+    # upper() takes U+017F for an S. As many bytes as characters: all of them are ASCII.
+    is_ascii = "strlen(currency_text) = length(currency_text)"
+    parts.append(f"CASE WHEN {is_ascii} THEN upper(currency_text) ELSE currency_text END AS currency")
     parts.append(r"regexp_full_match(quantity_text, '[+-]?[0-9]+(\.(0{1,2}|0{4,}))?') AS quantity_is_written")
     for money in ("amount", "revenue"):
         plain = _plain(f"{money}_text") if money in position else "CAST(NULL AS VARCHAR)"

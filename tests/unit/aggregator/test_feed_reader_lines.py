@@ -4,7 +4,10 @@ from datetime import date
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
+from services.aggregator.adapters import duckdb_line_framing
 from services.aggregator.adapters.duckdb_feeds import DuckDbFeedReader
 from services.aggregator.adapters.duckdb_line_framing import MAX_RECORD_BYTES
 from services.aggregator.adapters.utf8_blocks import BLOCK_BYTES
@@ -219,3 +222,24 @@ def test_all_white_space_is_white_space_everywhere(read: Read, space: str) -> No
     reading = read(f"{space}\n{HEADER}{space}Shirt{space},1,1\nShirt,1,1\n{space},1,1\n")
     assert reading.codes == [(5, "validation/missing_value")]
     assert [(c.product_name, c.transactions) for c in reading.contributions] == [("Shirt", 2)]
+
+
+PIECES = st.lists(st.sampled_from(['"', '""', ",", "\n", " ", "a", '"\n']), max_size=40).map("".join)
+
+
+@settings(max_examples=500, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(text=PIECES, limit=st.integers(1, 12), step=st.integers(1, 7))
+def test_a_limit_on_records_moves_no_line_and_changes_no_shorter_record(
+    monkeypatch: pytest.MonkeyPatch, text: str, limit: int, step: int
+) -> None:
+    def framed(limit: int, step: int) -> list[str]:
+        monkeypatch.setattr(duckdb_line_framing, "MAX_RECORD_BYTES", limit)
+        framing = duckdb_line_framing._Framing(",")
+        source = text.encode()
+        fed = [out for i in range(0, len(source), step) for out in framing.feed(source[i : i + step])]
+        return b"".join(out for out, _ in [*fed, *framing.finish()]).decode().split("\n")
+
+    whole, limited = framed(1_000, 1_000), framed(limit, step)
+    assert len(whole) == len(limited)
+    too_long = "\ufdd2format/line_too_long"
+    assert all(a == b or b.startswith(too_long) for a, b in zip(whole, limited, strict=True))
