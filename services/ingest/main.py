@@ -19,7 +19,7 @@ from shared.runtime.health import Check
 
 
 @dataclass(frozen=True, slots=True)
-class Stores:
+class Outside:
     """Where uploads and receipts go, and how to see whether these places answer."""
 
     uploads: UploadStore
@@ -33,22 +33,22 @@ class State(TypedDict):
     door: UploadDoor
 
 
-OpenStores = Callable[[], AbstractAsyncContextManager[Stores]]
+OpenOutside = Callable[[], AbstractAsyncContextManager[Outside]]
 
 
-def create_app(settings: IngestSettings | None = None, open_stores: OpenStores | None = None) -> FastAPI:
-    """The app. Settings come from the environment and stores are S3, unless given (tests give fakes)."""
+def create_app(settings: IngestSettings | None = None, open_outside: OpenOutside | None = None) -> FastAPI:
+    """The app. Settings come from the environment and the outside is S3, unless given (tests give fakes)."""
     settings = settings or IngestSettings()
-    open_stores = open_stores or (lambda: _s3_stores(settings))
+    open_outside = open_outside or (lambda: _aws(settings))
     checks: dict[str, Check] = {}
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[State]:
-        async with open_stores() as stores:
-            checks.update(stores.checks)
+        async with open_outside() as outside:
+            checks.update(outside.checks)
             accept = AcceptUpload(
-                stores.uploads,
-                stores.receipts,
+                outside.uploads,
+                outside.receipts,
                 UploadRules(
                     max_upload_bytes=settings.max_upload_bytes,
                     default_seller_id=settings.default_seller_id,
@@ -75,8 +75,8 @@ def create_app(settings: IngestSettings | None = None, open_stores: OpenStores |
 
 
 @asynccontextmanager
-async def _s3_stores(settings: IngestSettings) -> AsyncIterator[Stores]:
+async def _aws(settings: IngestSettings) -> AsyncIterator[Outside]:
     async with AwsClients(settings).s3() as s3:
         uploads = S3Uploads(s3, settings.uploads_bucket, settings.s3_call_seconds)
         receipts = S3Receipts(s3, settings.receipts_bucket, settings.s3_call_seconds)
-        yield Stores(uploads, receipts, {"uploads": uploads.check, "receipts": receipts.check})
+        yield Outside(uploads, receipts, {"uploads": uploads.check, "receipts": receipts.check})

@@ -115,7 +115,7 @@ class UploadDoor:
     openapi_extra={"requestBody": _BODY, "parameters": _HEADER_PARAMETERS},
 )
 async def upload(request: Request, response: Response) -> UploadAccepted:
-    """Stores the file and answers at once; its rows are checked and counted afterwards.
+    """Outside the file and answers at once; its rows are checked and counted afterwards.
 
     The body is streamed, so a file may be large. Put the other fields before the file, or send them as headers:
     a field that follows a large file comes too late and is refused. Sending the same bytes again is safe: they

@@ -52,12 +52,12 @@ def create_app(settings: NotifierSettings | None = None, open_outside: OpenOutsi
             worker = SqsWorker(
                 outside.sqs,
                 settings.notifier_queue_url,
-                OutcomeWorker(announce).handle,
+                OutcomeWorker(announce),
                 WorkerLimits.of(settings),
                 dlq_url=settings.notifier_dlq_url,
             )
             async with BackgroundLoops([worker], settings.shutdown_grace_seconds).running() as loops:
-                checks.update(outside.checks | {"worker": loops.check})
+                checks.update(outside.checks | {"loops": loops.check})
                 yield {}
 
     return build_app(

@@ -15,12 +15,12 @@ OUTCOMES = Counter("sellersync_outcomes_announced_total", "Feed events taken fro
 
 
 class OutcomeWorker:
-    """Its `handle` is the SqsWorker's handler."""
+    """A Handler of the worker loop."""
 
     def __init__(self, announce: AnnounceOutcome) -> None:
         self._announce = announce
 
-    async def handle(self, message: QueueMessage) -> Disposition:
+    async def __call__(self, message: QueueMessage) -> Disposition:
         try:
             event = read_event(message.body)
         except UnreadableEvent as error:

@@ -118,14 +118,14 @@ class MySqlFeeds:
         with store_outages():
             async with self._pool.session() as session:
                 if same := await find_same_content(session, claim, sha256):
-                    raise same
+                    raise SameContent(*same)
 
 
-async def find_same_content(session: MySqlSession, claim: Claimed, sha256: str) -> SameContent | None:
-    """The feed that counts with these bytes, as the exception that says so."""
+async def find_same_content(session: MySqlSession, claim: Claimed, sha256: str) -> tuple[UUID, int] | None:
+    """The feed that counts with these bytes, and how many rows it received."""
     feed = claim.feed
     row = await session.row(_SAME_CONTENT, (feed.seller_id, feed.feed_type.value, sha256, str(feed.feed_id)))
-    return SameContent(UUID(row["feed_id"]), row["rows_received"]) if row else None
+    return (UUID(row["feed_id"]), row["rows_received"]) if row else None
 
 
 def _columns(feed: FeedIdentity) -> tuple[object, ...]:

@@ -7,7 +7,7 @@ import structlog
 from pymysql.err import IntegrityError
 
 from services.aggregator.adapters.mysql_feeds import find_same_content, store_outages, utc
-from services.aggregator.errors import BooksDoNotClose, LeaseLost, Outage
+from services.aggregator.errors import BooksDoNotClose, LeaseLost, Outage, SameContent
 from services.aggregator.ports import Contribution, ContributionBatches
 from services.aggregator.rules.feed_lease import Claimed
 from services.aggregator.rules.feed_outcome import Conclusion, event_body
@@ -118,7 +118,9 @@ async def _count_content(session: MySqlSession, claim: Claimed, conclusion: Conc
         if error_number(error) != DUPLICATE_KEY:
             raise
         same = await find_same_content(session, claim, conclusion.sha256 or "")
-        raise same or Outage("a feed with the same bytes is about to change") from error
+        if same is None:
+            raise Outage("a feed with the same bytes is about to change") from error
+        raise SameContent(*same) from error
 
 
 async def _insert_contributions(session: MySqlSession, claim: Claimed, contributions: ContributionBatches) -> None:

@@ -9,7 +9,7 @@ import httpx
 import pytest
 from starlette.types import Receive, Scope, Send
 
-from services.ingest.main import Stores, create_app
+from services.ingest.main import Outside, create_app
 from services.ingest.settings import IngestSettings
 from shared.schemas.feeds import UploadAccepted
 from shared.schemas.problems import PROBLEM_JSON
@@ -39,10 +39,10 @@ async def _ingest(**settings: Any) -> AsyncIterator[Ingest]:
     uploads, receipts = FakeUploads(), FakeReceipts()
 
     @asynccontextmanager
-    async def open_stores() -> AsyncIterator[Stores]:
-        yield Stores(uploads, receipts)
+    async def open_outside() -> AsyncIterator[Outside]:
+        yield Outside(uploads, receipts)
 
-    app = create_app(IngestSettings(uploads_bucket="u", receipts_bucket="r", **settings), open_stores)
+    app = create_app(IngestSettings(uploads_bucket="u", receipts_bucket="r", **settings), open_outside)
     async with app.router.lifespan_context(app) as state:
 
         async def with_state(scope: Scope, receive: Receive, send: Send) -> None:
@@ -189,10 +189,10 @@ async def test_a_client_that_goes_away_leaves_nothing() -> None:
         sent.append(message)
 
     @asynccontextmanager
-    async def open_stores() -> AsyncIterator[Stores]:
-        yield Stores(uploads, FakeReceipts())
+    async def open_outside() -> AsyncIterator[Outside]:
+        yield Outside(uploads, FakeReceipts())
 
-    app = create_app(IngestSettings(uploads_bucket="u", receipts_bucket="r"), open_stores)
+    app = create_app(IngestSettings(uploads_bucket="u", receipts_bucket="r"), open_outside)
     async with app.router.lifespan_context(app) as state:
         headers = [(name.lower().encode(), value.encode()) for name, value in MULTIPART.items()]
         scope = {
@@ -217,10 +217,10 @@ async def test_it_is_ready_only_if_its_buckets_answer() -> None:
             raise ConnectionError
 
     @asynccontextmanager
-    async def open_stores() -> AsyncIterator[Stores]:
-        yield Stores(FakeUploads(), FakeReceipts(), {"uploads": bucket})
+    async def open_outside() -> AsyncIterator[Outside]:
+        yield Outside(FakeUploads(), FakeReceipts(), {"uploads": bucket})
 
-    app = create_app(IngestSettings(uploads_bucket="u", receipts_bucket="r"), open_stores)
+    app = create_app(IngestSettings(uploads_bucket="u", receipts_bucket="r"), open_outside)
     async with (
         app.router.lifespan_context(app),
         httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://ingest") as client,

@@ -1,4 +1,4 @@
-"""Stores in memory that fail when told to."""
+"""Outside in memory that fail when told to."""
 
 import asyncio
 from collections.abc import Mapping

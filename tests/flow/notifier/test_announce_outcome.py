@@ -28,7 +28,7 @@ class Notifier:
         self._worker = OutcomeWorker(self.announce)
 
     async def deliver(self, body: str, receive_count: int = 1) -> Disposition:
-        return await self._worker.handle(QueueMessage("m-1", "r-1", body, receive_count))
+        return await self._worker(QueueMessage("m-1", "r-1", body, receive_count))
 
     def announced(self) -> list[str]:
         """Ids of what was published, in order."""
