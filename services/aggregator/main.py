@@ -28,7 +28,8 @@ from shared.runtime.app import build_app
 from shared.runtime.aws import AwsClients
 from shared.runtime.background import BackgroundLoops
 from shared.runtime.health import Check
-from shared.runtime.mysql import MySqlAddress, MySqlLimits, MySqlPool
+from shared.runtime.mysql import MySqlLimits, MySqlPool
+from shared.runtime.mysql_address import MySqlAddress
 from shared.runtime.retry_policy import Backoff
 from shared.runtime.sqs_worker import Handler, SqsWorker, WorkerLimits
 from shared.schemas.feeds import FeedType

@@ -11,12 +11,12 @@ from pathlib import Path
 import structlog
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import URL, Connection, create_engine, text
+from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.exc import OperationalError
 
 from services.aggregator.settings import MigrationSettings
 from shared.runtime.logs import configure_logs
-from shared.runtime.mysql import MySqlAddress
+from shared.runtime.mysql_address import MySqlAddress
 
 log = structlog.get_logger(__name__)
 
@@ -30,7 +30,7 @@ class MigrationRefused(RuntimeError):
 def migrate(settings: MigrationSettings) -> None:
     """Raises MigrationRefused if the server stays away or another migration does not end in time."""
     address = MySqlAddress.parse(settings.database_url.get_secret_value())
-    engine = create_engine(_url(address), connect_args=_connect_arguments(address, settings))
+    engine = create_engine(address.url("mysql+pymysql"), connect_args=_connect_arguments(address, settings))
     try:
         with _wait_for_server(engine.connect, settings.migration_wait_seconds) as connection:
             _upgrade(connection, address.database, settings.migration_wait_seconds)
@@ -64,20 +64,12 @@ def _wait_for_server(connect: Callable[[], Connection], wait_seconds: int) -> Co
         time.sleep(0.5)
 
 
-def _url(address: MySqlAddress) -> URL:
-    return URL.create(
-        "mysql+pymysql",
-        username=address.user,
-        password=address.password,
-        host=address.host,
-        port=address.port,
-        database=address.database,
-        query={"charset": "utf8mb4"},
-    )
-
-
 def _connect_arguments(address: MySqlAddress, settings: MigrationSettings) -> dict[str, object]:
-    arguments: dict[str, object] = {"connect_timeout": 5, "read_timeout": settings.migration_statement_seconds}
+    arguments: dict[str, object] = {
+        "charset": "utf8mb4",
+        "connect_timeout": 5,
+        "read_timeout": settings.migration_statement_seconds,
+    }
     if tls := address.tls():
         arguments["ssl"] = tls
     return arguments

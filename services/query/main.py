@@ -24,7 +24,7 @@ from services.query.settings import QuerySettings
 from shared.runtime.app import build_app
 from shared.runtime.aws import AwsClients
 from shared.runtime.health import Check
-from shared.runtime.mysql import MySqlAddress
+from shared.runtime.mysql_address import MySqlAddress
 
 log = structlog.get_logger(__name__)
 

@@ -5,27 +5,19 @@ for setting up a new session.
 """
 
 import asyncio
-import ssl
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from typing import Any, TypeVar
-from urllib.parse import parse_qs, unquote, urlsplit
+from typing import Any
 
 import aiomysql
-from pymysql.err import InterfaceError, MySQLError, OperationalError
+from pymysql.err import InterfaceError, MySQLError
 
-from shared.runtime.retry_policy import Backoff
+from shared.runtime.mysql_address import MySqlAddress
+from shared.runtime.mysql_errors import is_connection_lost
 
 Row = Mapping[str, Any]
-Result = TypeVar("Result")
-
-DUPLICATE_KEY = 1062
-LOCK_WAIT_TIMEOUT = 1205
-DEADLOCK = 1213
-CONTENTION = frozenset({LOCK_WAIT_TIMEOUT, DEADLOCK})
-"""What two transactions can do to each other through no fault of theirs: try again."""
 
 KILL_SECONDS = 3.0
 
@@ -36,45 +28,6 @@ _SETUP = (
     "SET SESSION time_zone = '+00:00', sql_mode = 'STRICT_ALL_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,"
     "ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION,ONLY_FULL_GROUP_BY'",
 )
-
-
-@dataclass(frozen=True, slots=True)
-class MySqlAddress:
-    """Where and as whom to connect. `tls_ca` is the path of a CA file: given, TLS is required and verified."""
-
-    host: str
-    port: int
-    user: str
-    password: str
-    database: str
-    tls_ca: str | None = None
-
-    @classmethod
-    def parse(cls, url: str) -> "MySqlAddress":
-        """Reads `mysql://user:password@host:port/database[?tls_ca=path]`; user and password percent-encoded.
-
-        Raises ValueError, without repeating the password.
-        """
-        parts = urlsplit(url)
-        if parts.scheme.partition("+")[0] not in ("mysql", "mariadb") or not parts.hostname or len(parts.path) < 2:
-            raise ValueError("DATABASE_URL must look like mysql://user:password@host:port/database")
-        options = parse_qs(parts.query, strict_parsing=bool(parts.query))
-        if unknown := sorted(set(options) - {"tls_ca"}):
-            raise ValueError(f"DATABASE_URL has unknown options: {', '.join(unknown)}")
-        return cls(
-            host=parts.hostname,
-            port=parts.port or 3306,
-            user=unquote(parts.username or ""),
-            password=unquote(parts.password or ""),
-            database=unquote(parts.path[1:]),
-            tls_ca=options["tls_ca"][0] if "tls_ca" in options else None,
-        )
-
-    def __repr__(self) -> str:
-        return f"MySqlAddress({self.user}@{self.host}:{self.port}/{self.database})"
-
-    def tls(self) -> ssl.SSLContext | None:
-        return ssl.create_default_context(cafile=self.tls_ca) if self.tls_ca else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +69,7 @@ class MySqlSession:
 class MySqlPool:
     """At most `limits.connections` connections, opened when first needed, so that a service starts without its store.
 
-    Methods raise pymysql.err.MySQLError, OSError or TimeoutError (see OUTAGES) when the store does not answer.
+    Methods raise one of mysql_errors.OUTAGES when the store does not answer.
     """
 
     def __init__(self, address: MySqlAddress, limits: MySqlLimits | None = None) -> None:
@@ -250,42 +203,3 @@ class MySqlPool:
             self._idle.append(connection)
         else:
             connection.close()
-
-
-OUTAGES: tuple[type[Exception], ...] = (OperationalError, InterfaceError, OSError, TimeoutError)
-"""What the pool's methods raise when the store, and not the statement, is at fault."""
-
-
-def error_number(error: BaseException) -> int | None:
-    """MySQL's own number of an error, where it has one."""
-    number = error.args[0] if isinstance(error, MySQLError) and error.args else None
-    return number if isinstance(number, int) else None
-
-
-def is_connection_lost(error: MySQLError) -> bool:
-    """Whether the connection cannot be used any more: client errors (2000 and up), or none at all."""
-    number = error_number(error)
-    return number is None or number == 0 or 2000 <= number < 3000
-
-
-async def retry_contention(
-    attempt: Callable[[], Awaitable[Result]],
-    *,
-    attempts: int = 8,
-    backoff: Backoff | None = None,
-    on_retry: Callable[[int, int], None] | None = None,
-) -> Result:
-    """Runs `attempt` again after a deadlock or lock timeout, `attempts` times at most; then raises the last one."""
-    backoff = backoff or Backoff(base_seconds=0.02, max_seconds=2.0)
-    number = 1
-    while True:
-        try:
-            return await attempt()
-        except MySQLError as error:
-            code = error_number(error)
-            if code not in CONTENTION or number >= attempts:
-                raise
-            if on_retry:
-                on_retry(number, code)
-        await asyncio.sleep(backoff.delay(number))
-        number += 1

@@ -11,7 +11,6 @@ from pydantic import Field, field_validator, model_validator
 
 from shared.schemas.base import Foreign, Timestamp
 
-
 KEY_BYTES = 1_024
 
 

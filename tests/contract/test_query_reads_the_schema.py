@@ -7,7 +7,7 @@ import pytest
 import sqlalchemy as sa
 
 from services.query.adapters.mysql_tables import READ_TABLES
-from shared.runtime.mysql import MySqlAddress
+from shared.runtime.mysql_address import MySqlAddress
 
 # MariaDB's JSON is LONGTEXT; both kinds of server hand out its text.
 STORED_AS: dict[type[sa.types.TypeEngine[Any]], set[str]] = {

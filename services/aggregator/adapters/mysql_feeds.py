@@ -8,7 +8,8 @@ from uuid import UUID
 from services.aggregator.errors import LeaseLost, Outage, SameContent
 from services.aggregator.rules.feed_identity import FeedIdentity, ObjectRef
 from services.aggregator.rules.feed_lease import Claimed, ClaimRefusal, FeedRow, refusal
-from shared.runtime.mysql import OUTAGES, MySqlPool, MySqlSession, Row, retry_contention
+from shared.runtime.mysql import MySqlPool, MySqlSession, Row
+from shared.runtime.mysql_errors import OUTAGES, retry_contention
 from shared.schemas.events import Phase
 from shared.schemas.feeds import ProcessingStatus
 

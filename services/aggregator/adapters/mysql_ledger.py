@@ -11,7 +11,8 @@ from services.aggregator.errors import BooksDoNotClose, LeaseLost, Outage, SameC
 from services.aggregator.ports import Contribution, ContributionBatches
 from services.aggregator.rules.feed_lease import Claimed
 from services.aggregator.rules.feed_outcome import Conclusion, event_body
-from shared.runtime.mysql import DUPLICATE_KEY, MySqlPool, MySqlSession, error_number, retry_contention
+from shared.runtime.mysql import MySqlPool, MySqlSession
+from shared.runtime.mysql_errors import DUPLICATE_KEY, error_number, retry_contention
 from shared.schemas.feeds import ProcessingStatus
 
 log = structlog.get_logger(__name__)

@@ -13,7 +13,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import quote
 
 import sqlalchemy as sa
 import structlog
@@ -22,7 +21,8 @@ from databases.core import Connection
 from pymysql.err import MySQLError
 
 from services.query.errors import ReadTooSlow, StoreUnavailable
-from shared.runtime.mysql import MySqlAddress, error_number
+from shared.runtime.mysql_address import MySqlAddress
+from shared.runtime.mysql_errors import error_number
 
 log = structlog.get_logger(__name__)
 
@@ -74,7 +74,8 @@ class MySqlReads:
         self._limits = limits
         self._slots = asyncio.Semaphore(limits.connections)
         self._database = Database(
-            _url(address),
+            # Without options: those that `databases` reads from a URL are not the ones we use.
+            address.url(),
             ssl=address.tls(),
             program_name="sellersync-query",
             # None at the start: the service comes up, and says that it is not ready, while the database is away.
@@ -147,13 +148,6 @@ class MySqlReads:
             yield
         finally:
             self._slots.release()
-
-
-def _url(address: MySqlAddress) -> str:
-    """Without options: those that `databases` reads from a URL are not the ones we use."""
-    host = f"[{address.host}]" if ":" in address.host else address.host
-    login = f"{quote(address.user, safe='')}:{quote(address.password, safe='')}"
-    return f"mysql://{login}@{host}:{address.port}/{quote(address.database, safe='')}"
 
 
 def session_settings(statement_seconds: float) -> str:

@@ -13,7 +13,8 @@ from services.aggregator.ports import OutboxEvent
 from services.aggregator.relay_events import RelayEvents
 from services.aggregator.threaded_reading import ReadingThreads
 from services.aggregator.worker import FeedUploads
-from shared.runtime.mysql import MySqlAddress, MySqlLimits, MySqlPool, MySqlSession, Row
+from shared.runtime.mysql import MySqlLimits, MySqlPool, MySqlSession, Row
+from shared.runtime.mysql_address import MySqlAddress
 from shared.runtime.retry_policy import Backoff
 from shared.schemas.feeds import FeedType
 from tests.flow.aggregator.fakes import LineReader, MemoryErrorBucket, MemoryUploads

@@ -9,7 +9,8 @@ import pytest
 
 from deploy.local.child_process import Child, base_environment
 from deploy.local.network_ports import LOOPBACK, free_port
-from shared.runtime.mysql import MySqlAddress, MySqlLimits, MySqlPool
+from shared.runtime.mysql import MySqlLimits, MySqlPool
+from shared.runtime.mysql_address import MySqlAddress
 from tests.conftest import EmulatedAws
 from tests.integration.aggregator.records import Records
 

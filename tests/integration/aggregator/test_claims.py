@@ -11,7 +11,8 @@ from services.aggregator.adapters.mysql_ledger import MySqlLedger
 from services.aggregator.errors import LeaseLost, Outage
 from services.aggregator.rules.feed_lease import AlreadyTerminal, Claimed, HeldElsewhere, OtherObject
 from services.aggregator.rules.feed_outcome import failed
-from shared.runtime.mysql import MySqlAddress, MySqlLimits, MySqlPool
+from shared.runtime.mysql import MySqlLimits, MySqlPool
+from shared.runtime.mysql_address import MySqlAddress
 from shared.schemas.events import Phase
 from shared.schemas.feeds import FeedError, ProcessingStatus
 from tests.integration.aggregator.records import Records, done, dropped

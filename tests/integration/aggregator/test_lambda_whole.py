@@ -12,7 +12,8 @@ import pytest
 
 from services.aggregator.lambda_handler import LambdaHost
 from services.aggregator.settings import AggregatorSettings
-from shared.runtime.mysql import MySqlAddress, MySqlPool, Row
+from shared.runtime.mysql import MySqlPool, Row
+from shared.runtime.mysql_address import MySqlAddress
 from shared.schemas.events import FEED_EVENT, FeedFailed, FeedProcessed
 from tests.conftest import EmulatedAws
 from tests.integration.aggregator.records import Records

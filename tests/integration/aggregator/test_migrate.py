@@ -10,7 +10,7 @@ import pytest
 from deploy.local.child_process import base_environment
 from services.aggregator.migrate import MigrationRefused, migrate
 from services.aggregator.settings import MigrationSettings
-from shared.runtime.mysql import MySqlAddress
+from shared.runtime.mysql_address import MySqlAddress
 
 ROOT = Path(__file__).parents[3]
 

@@ -5,7 +5,9 @@ import asyncio
 import pytest
 from pymysql.err import MySQLError
 
-from shared.runtime.mysql import OUTAGES, MySqlAddress, MySqlLimits, MySqlPool, retry_contention
+from shared.runtime.mysql import MySqlLimits, MySqlPool
+from shared.runtime.mysql_address import MySqlAddress
+from shared.runtime.mysql_errors import OUTAGES, retry_contention
 from tests.integration.aggregator.records import Records
 
 _ISOLATION = "SHOW VARIABLES WHERE Variable_name IN ('transaction_isolation', 'tx_isolation')"

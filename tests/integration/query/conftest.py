@@ -15,7 +15,7 @@ from services.query.adapters.mysql_reads import MySqlReads, ReadLimits
 from services.query.adapters.mysql_sales import MySqlSales
 from services.query.main import Sources, create_app
 from services.query.settings import QuerySettings
-from shared.runtime.mysql import MySqlAddress
+from shared.runtime.mysql_address import MySqlAddress
 from tests.flow.query.fakes import FakeErrorLog, FakeReceipts
 from tests.integration.query.planted import Feed, many_feeds, plant
 from tests.running_app import client_of

@@ -12,7 +12,7 @@ from uuid import UUID, uuid4
 
 import pymysql
 
-from shared.runtime.mysql import MySqlAddress
+from shared.runtime.mysql_address import MySqlAddress
 
 _SALE_COLUMNS = (
     "sale_date, group_key, product_id, product_name, category, currency, quantity, amount, revenue, transactions"

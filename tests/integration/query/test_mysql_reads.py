@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from services.query.adapters.mysql_reads import MySqlReads
 from services.query.adapters.mysql_tables import feeds
 from services.query.errors import ReadTooSlow, StoreUnavailable
-from shared.runtime.mysql import MySqlAddress
+from shared.runtime.mysql_address import MySqlAddress
 from tests.integration.query.conftest import limits_of, open_reads
 from tests.integration.query.planted import Feed, plant
 from tests.waiting import until
