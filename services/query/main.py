@@ -30,7 +30,7 @@ log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Sources:
+class Outside:
     """What is read, and how to see whether it answers."""
 
     sales: Sales
@@ -48,23 +48,23 @@ class State(TypedDict):
     questions: AnswerQuestion
 
 
-OpenSources = Callable[[], AbstractAsyncContextManager[Sources]]
+OpenOutside = Callable[[], AbstractAsyncContextManager[Outside]]
 
 
-def create_app(settings: QuerySettings | None = None, open_sources: OpenSources | None = None) -> FastAPI:
-    """The app. Settings come from the environment, sources are the real ones, unless given (tests give fakes)."""
+def create_app(settings: QuerySettings | None = None, open_outside: OpenOutside | None = None) -> FastAPI:
+    """The app. Settings come from the environment, the outside is real, unless given (tests give fakes)."""
     settings = settings or QuerySettings()
-    open_sources = open_sources or (lambda: _real_sources(settings))
+    open_outside = open_outside or (lambda: _real_outside(settings))
     checks: dict[str, Check] = {}
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[State]:
-        async with open_sources() as sources, open_interpreter(settings) as interpreter:
+        async with open_outside() as outside, open_interpreter(settings) as interpreter:
             log.info("interpreter.chosen", interpreter=interpreter.name)
-            checks.update(sources.checks)
+            checks.update(outside.checks)
             yield {
-                "records": ReadRecords(sources.sales, sources.feeds, sources.receipts, sources.error_log),
-                "questions": AnswerQuestion(interpreter, sources.plans, _today),
+                "records": ReadRecords(outside.sales, outside.feeds, outside.receipts, outside.error_log),
+                "questions": AnswerQuestion(interpreter, outside.plans, _today),
             }
 
     return build_app(
@@ -100,7 +100,7 @@ def _today() -> date:
 
 
 @asynccontextmanager
-async def _real_sources(settings: QuerySettings) -> AsyncIterator[Sources]:
+async def _real_outside(settings: QuerySettings) -> AsyncIterator[Outside]:
     reads = MySqlReads(
         MySqlAddress.parse(settings.database_url.get_secret_value()),
         ReadLimits(
@@ -116,7 +116,7 @@ async def _real_sources(settings: QuerySettings) -> AsyncIterator[Sources]:
         try:
             error_log = DynamoLog(dynamodb, settings.processing_log_table, settings.aws_call_seconds)
             receipts = S3Receipts(s3, settings.receipts_bucket, settings.aws_call_seconds)
-            yield Sources(
+            yield Outside(
                 sales=MySqlSales(reads),
                 feeds=MySqlFeeds(reads),
                 receipts=receipts,

@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from services.query.main import Sources, create_app
+from services.query.main import Outside, create_app
 from services.query.rules.plan import Dimension, Direction, Metric, Period, Plan, Ranking, ValueFilter
 from services.query.rules.values import KnownValue
 from services.query.settings import QuerySettings
@@ -43,8 +43,8 @@ async def asked() -> AsyncIterator[Asked]:
     plans = FakePlans(KNOWN, [{"currency": "EUR", "revenue": "1.0000"}])
 
     @asynccontextmanager
-    async def open_sources() -> AsyncIterator[Sources]:
-        yield Sources(FakeSales(), FakeFeeds(), FakeReceipts(), FakeErrorLog(), plans)
+    async def open_outside() -> AsyncIterator[Outside]:
+        yield Outside(FakeSales(), FakeFeeds(), FakeReceipts(), FakeErrorLog(), plans)
 
     async with chat_server() as server:
         settings = QuerySettings(
@@ -57,7 +57,7 @@ async def asked() -> AsyncIterator[Asked]:
             model_seconds=1.0,
             model_retries=1,
         )
-        async with client_of(create_app(settings, open_sources)) as client:
+        async with client_of(create_app(settings, open_outside)) as client:
             yield Asked(client, server, plans)
 
 

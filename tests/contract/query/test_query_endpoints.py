@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from services.query.main import Sources, create_app
+from services.query.main import Outside, create_app
 from services.query.rules.plan import Dimension
 from services.query.rules.values import KnownValue
 from services.query.settings import QuerySettings
@@ -28,12 +28,12 @@ def sales() -> FakeSales:
 @pytest.fixture
 async def api(sales: FakeSales) -> AsyncIterator[httpx.AsyncClient]:
     @asynccontextmanager
-    async def open_sources() -> AsyncIterator[Sources]:
+    async def open_outside() -> AsyncIterator[Outside]:
         plans = FakePlans([KnownValue(Dimension.SELLER, "acme")], [{"currency": "EUR", "revenue": "1.5000"}])
-        yield Sources(sales, FakeFeeds(), FakeReceipts(), FakeErrorLog(), plans)
+        yield Outside(sales, FakeFeeds(), FakeReceipts(), FakeErrorLog(), plans)
 
     settings = QuerySettings(database_url="unused", processing_log_table="unused", receipts_bucket="unused")
-    async with client_of(create_app(settings, open_sources)) as client:
+    async with client_of(create_app(settings, open_outside)) as client:
         yield client
 
 

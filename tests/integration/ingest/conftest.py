@@ -1,12 +1,11 @@
 """S3s to run ingest against: moto in this process, and the emulator with the real data plane."""
 
 import secrets
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pytest
-from moto.server import ThreadedMotoServer
 
 from shared.runtime.aws import AwsClients
 from shared.runtime.settings import ServiceSettings
@@ -30,15 +29,6 @@ class Bucket:
     async def unfinished(self) -> int:
         """Multipart uploads that were neither completed nor aborted."""
         return len((await self.s3.list_multipart_uploads(Bucket=self.name)).get("Uploads", []))
-
-
-@pytest.fixture(scope="module")
-def moto_url() -> Iterator[str]:
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
 
 
 @pytest.fixture(params=["moto", "emulator"])

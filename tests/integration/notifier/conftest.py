@@ -1,13 +1,12 @@
 """The notifier's AWS: the emulator with the real data plane; for the processing log moto as well."""
 
 import secrets
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import boto3
 import pytest
-from moto.server import ThreadedMotoServer
 
 from deploy.local.aws_access import REGION
 from deploy.local.data_plane import DataPlane
@@ -53,15 +52,6 @@ async def aws(emulator: "EmulatedAws", credentials: None) -> AsyncIterator[Aws]:
     clients = AwsClients(ServiceSettings(aws_endpoint_url=emulator.endpoint_url))
     async with clients.sqs(1) as sqs, clients.sns() as sns, clients.dynamodb() as dynamodb:
         yield Aws(emulator.endpoint_url, emulator.plane, sqs, sns, dynamodb)
-
-
-@pytest.fixture(scope="module")
-def moto_url() -> Iterator[str]:
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
 
 
 @pytest.fixture(params=["moto", "emulator"])

@@ -13,7 +13,7 @@ from services.query.adapters.mysql_answers import MySqlAnswers
 from services.query.adapters.mysql_feeds import MySqlFeeds
 from services.query.adapters.mysql_reads import MySqlReads, ReadLimits
 from services.query.adapters.mysql_sales import MySqlSales
-from services.query.main import Sources, create_app
+from services.query.main import Outside, create_app
 from services.query.settings import QuerySettings
 from shared.runtime.mysql_address import MySqlAddress
 from tests.flow.query.fakes import FakeErrorLog, FakeReceipts
@@ -58,11 +58,11 @@ async def reads(read_only: MySqlAddress) -> AsyncIterator[MySqlReads]:
 @pytest.fixture
 async def api(reads: MySqlReads) -> AsyncIterator[httpx.AsyncClient]:
     @asynccontextmanager
-    async def open_sources() -> AsyncIterator[Sources]:
-        yield Sources(
+    async def open_outside() -> AsyncIterator[Outside]:
+        yield Outside(
             MySqlSales(reads), MySqlFeeds(reads), FakeReceipts(), FakeErrorLog(), MySqlAnswers(reads, row_cap=1000)
         )
 
     settings = QuerySettings(database_url="unused", processing_log_table="unused", receipts_bucket="unused")
-    async with client_of(create_app(settings, open_sources)) as client:
+    async with client_of(create_app(settings, open_outside)) as client:
         yield client

@@ -1,6 +1,6 @@
 """The error list over DynamoDB: moto's, and the emulator's with the real table. Items as the notifier writes them."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -8,7 +8,6 @@ from uuid import UUID, uuid4
 
 import pytest
 from boto3.dynamodb.types import TypeSerializer
-from moto.server import ThreadedMotoServer
 
 from services.query.adapters.dynamo_log import DynamoLog
 from services.query.errors import StoreUnavailable
@@ -88,15 +87,6 @@ class Held:
             if after is None:
                 return found
             after = EntryKey.from_cursor(after.to_cursor())
-
-
-@pytest.fixture(scope="module")
-def moto_url() -> Iterator[str]:
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
 
 
 @pytest.fixture(params=["moto", "emulator"])

@@ -1,11 +1,9 @@
 """Receipts as ingest leaves them."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from uuid import uuid4
 
 import pytest
-from moto.server import ThreadedMotoServer
 
 from services.query.adapters.s3_receipts import S3Receipts
 from services.query.errors import StoreUnavailable
@@ -14,15 +12,10 @@ from shared.runtime.settings import ServiceSettings
 from shared.schemas.feeds import FeedType, Receipt
 
 
-@pytest.fixture
-def moto_url(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+@pytest.fixture(autouse=True)
+def credentials(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
 
 
 async def test_a_receipt_is_found_by_its_feed(moto_url: str) -> None:

@@ -2,12 +2,11 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 import pytest
-from moto.server import ThreadedMotoServer
 
 from shared.runtime.aws import AwsClients
 from shared.runtime.retry_policy import Backoff
@@ -19,20 +18,11 @@ if TYPE_CHECKING:
     from types_aiobotocore_sqs import SQSClient
 
 
-@pytest.fixture(scope="module")
-def endpoint() -> Iterator[str]:
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
-
-
 @pytest.fixture
-async def sqs(endpoint: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator["SQSClient"]:
+async def sqs(moto_url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator["SQSClient"]:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
-    async with AwsClients(ServiceSettings(aws_endpoint_url=endpoint)).sqs() as client:
+    async with AwsClients(ServiceSettings(aws_endpoint_url=moto_url)).sqs() as client:
         yield client
 
 

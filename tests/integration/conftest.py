@@ -1,0 +1,16 @@
+"""moto's server: the second AWS that adapters of a single service are held to, beside the emulator."""
+
+from collections.abc import Iterator
+
+import pytest
+from moto.server import ThreadedMotoServer
+
+
+@pytest.fixture(scope="module")
+def moto_url() -> Iterator[str]:
+    """An endpoint that holds nothing at first. Any credentials will do, but there must be some."""
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
