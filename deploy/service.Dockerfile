@@ -9,14 +9,16 @@ FROM base AS builder
 ENV UV_PROJECT_ENVIRONMENT=/opt/venv \
     UV_PYTHON_DOWNLOADS=never \
     UV_LINK_MODE=copy \
-    UV_COMPILE_BYTECODE=1
-RUN --mount=type=cache,target=/root/.cache/pip \
+    UV_COMPILE_BYTECODE=1 \
+    UV_CACHE_DIR=/var/cache/uv \
+    PIP_CACHE_DIR=/var/cache/pip
+RUN --mount=type=cache,target=/var/cache/pip \
     pip install --root-user-action=ignore uv==0.13.9
 WORKDIR /app
 # The lock before the source: as long as it stands, the dependencies' layer is reused.
 COPY pyproject.toml uv.lock ./
 ARG SERVICE
-RUN --mount=type=cache,target=/root/.cache/uv \
+RUN --mount=type=cache,target=/var/cache/uv \
     uv sync --frozen --no-dev --python "$(command -v python)" --extra "${SERVICE:?say which with --build-arg SERVICE=...}"
 COPY shared/ shared/
 COPY services/__init__.py services/

@@ -5,7 +5,8 @@ FROM python:3.11-slim-bookworm AS base
 
 FROM base AS builder
 ARG MINISTACK_VERSION=1.5.33
-RUN --mount=type=cache,target=/root/.cache/pip \
+ENV PIP_CACHE_DIR=/var/cache/pip
+RUN --mount=type=cache,target=/var/cache/pip \
     python -m venv --without-pip /opt/venv \
     && pip --python /opt/venv/bin/python install --root-user-action=ignore "ministack==${MINISTACK_VERSION}"
 
