@@ -184,7 +184,11 @@ class MySqlPool:
         return connection
 
     async def _end_statement(self, connection: Any) -> None:
-        """Ends what the server still does for a caller who is gone: it would go on, and keep its locks, for minutes."""
+        """Ends what the server still does for a caller who is gone: it would go on, and keep its locks, for minutes.
+
+        The id is the server's own. If another server answers by now (a failover, a proxy), the worst is that one more
+        session of this same user is cut off: its transaction rolls back and is tried again.
+        """
         kill = asyncio.ensure_future(self._kill(connection.thread_id()))
         await asyncio.wait({kill}, timeout=KILL_SECONDS)
         if not kill.done():
