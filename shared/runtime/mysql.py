@@ -69,7 +69,8 @@ class MySqlSession:
 class MySqlPool:
     """At most `limits.connections` connections, opened when first needed, so that a service starts without its store.
 
-    Methods raise one of mysql_errors.OUTAGES when the store does not answer.
+    One more is opened for a moment to end a statement whose caller is gone. Methods raise one of
+    mysql_errors.OUTAGES when the store does not answer.
     """
 
     def __init__(self, address: MySqlAddress, limits: MySqlLimits | None = None) -> None:
