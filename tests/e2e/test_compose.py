@@ -27,6 +27,7 @@ from deploy.local.network_ports import free_port
 from deploy.local.sample import SAMPLE_FEED
 from deploy.local.service_environments import SERVICES, service_settings
 from tests.conftest import EmulatedAws
+from tests.e2e.product import eventually
 
 ROOT = Path(__file__).parents[2]
 ENTRANCE_SECONDS = 60.0
@@ -221,10 +222,7 @@ class TestUp:
         with httpx.Client(base_url=compose.url, timeout=30.0) as http:
             feed = self._submit(http, name="broken.csv", content=b"one column\nonly\n")
             assert feed["processing_status"] == "FATAL"
-            deadline = time.monotonic() + FEED_SECONDS
-            while not (errors := self._get(http, "/api/errors")["items"]):
-                assert time.monotonic() < deadline, "the notifier did not log the failure"
-                time.sleep(0.2)
+            errors = eventually(lambda: self._get(http, "/api/errors")["items"], "the failure is logged", FEED_SECONDS)
             assert {error["feed_id"] for error in errors} == {feed["feed_id"]}
 
     def test_the_entrance_documents_itself_and_refuses_other_paths(self, compose: Compose) -> None:
@@ -262,13 +260,12 @@ class TestUp:
         file = (name or SAMPLE_FEED.name, content or SAMPLE_FEED.read_bytes(), "text/csv")
         accepted = http.post("/api/transactions/upload", files={"file": file})
         assert accepted.status_code == httpx.codes.ACCEPTED, accepted.text
-        deadline = time.monotonic() + FEED_SECONDS
-        while True:
+
+        def ended() -> dict[str, Any] | None:
             feed = self._get(http, accepted.json()["status_url"])
-            if feed["processing_status"] not in ("IN_QUEUE", "IN_PROGRESS"):
-                return feed
-            assert time.monotonic() < deadline, f"still {feed['processing_status']}"
-            time.sleep(0.2)
+            return None if feed["processing_status"] in ("IN_QUEUE", "IN_PROGRESS") else feed
+
+        return eventually(ended, "the feed ends", FEED_SECONDS)
 
     def _assert_totals(self, http: httpx.Client) -> None:
         items = self._get(http, "/api/transactions/summary")["items"]

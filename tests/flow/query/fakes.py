@@ -14,6 +14,17 @@ from services.query.rules.values import KnownValue
 from shared.schemas.feeds import FeedView, Receipt
 from shared.schemas.processing_log import LogEntry
 
+COVERAGE = Coverage(
+    start=None,
+    end=None,
+    data_from=date(2026, 1, 1),
+    data_to=date(2026, 3, 31),
+    feeds_counted=1,
+    rows_rejected=0,
+    feeds_failed=0,
+    feeds_in_progress=0,
+)
+
 
 class FakeSales:
     """Holds records in order; `asked` keeps what the flow wanted."""
@@ -92,14 +103,4 @@ class FakePlans:
 
     async def run(self, plan: Plan, confinement: Confinement) -> PlanRun:
         self.ran.append((plan, confinement))
-        coverage = Coverage(
-            start=None,
-            end=None,
-            data_from=date(2026, 1, 1),
-            data_to=date(2026, 3, 31),
-            feeds_counted=1,
-            rows_rejected=0,
-            feeds_failed=0,
-            feeds_in_progress=0,
-        )
-        return PlanRun(self.rows, truncated=False, sql="SELECT …", parameters={}, coverage=coverage)
+        return PlanRun(self.rows, truncated=False, sql="SELECT …", parameters={}, coverage=COVERAGE)

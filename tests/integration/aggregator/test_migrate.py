@@ -2,10 +2,13 @@
 
 import asyncio
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pymysql
 import pytest
+from pymysql.cursors import Cursor
 
 from deploy.local.child_process import base_environment
 from services.aggregator.migrate import MigrationRefused, migrate
@@ -15,18 +18,22 @@ from shared.runtime.mysql_address import MySqlAddress
 ROOT = Path(__file__).parents[3]
 
 
+@contextmanager
+def connected(address: MySqlAddress) -> Iterator[Cursor]:
+    connection = pymysql.connect(
+        host=address.host,
+        port=address.port,
+        user=address.user,
+        password=address.password,
+        database=address.database,
+    )
+    with connection, connection.cursor() as cursor:
+        yield cursor
+
+
 def tables(url: str) -> set[str]:
     address = MySqlAddress.parse(url)
-    with (
-        pymysql.connect(
-            host=address.host,
-            port=address.port,
-            user=address.user,
-            password=address.password,
-            database=address.database,
-        ) as connection,
-        connection.cursor() as cursor,
-    ):
+    with connected(address) as cursor:
         cursor.execute("SHOW TABLES")
         return {row[0] for row in cursor.fetchall()}
 
@@ -77,16 +84,7 @@ def test_a_server_that_stays_away_is_said_so() -> None:
 
 def test_one_waits_for_another_and_says_so_when_that_takes_too_long(database_url: str) -> None:
     address = MySqlAddress.parse(database_url)
-    with (
-        pymysql.connect(
-            host=address.host,
-            port=address.port,
-            user=address.user,
-            password=address.password,
-            database=address.database,
-        ) as connection,
-        connection.cursor() as cursor,
-    ):
+    with connected(address) as cursor:
         cursor.execute("SELECT GET_LOCK(%s, 1)", (f"migrate.{address.database}"[:64],))
         with pytest.raises(MigrationRefused, match="another migration"):
             migrate(MigrationSettings(database_url=database_url, migration_wait_seconds=1))

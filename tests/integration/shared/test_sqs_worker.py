@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -208,4 +208,25 @@ async def test_a_queue_that_does_not_answer_is_asked_again(sqs: "SQSClient") -> 
         name = url.rsplit("/", 1)[1]
         await sqs.create_queue(QueueName=name)
         await sqs.send_message(QueueUrl=url, MessageBody="late")
+        await until(handled)
+
+
+async def test_an_unforeseen_fault_while_receiving_does_not_end_the_consumer(
+    sqs: "SQSClient", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queue, handler = await _queue(sqs, "unforeseen"), Recorder()
+    await sqs.send_message(QueueUrl=queue, MessageBody="after all")
+    receive, faults = sqs.receive_message, [ValueError("a fault of ours")]
+
+    async def fail_once(**arguments: Any) -> Any:
+        if faults:
+            raise faults.pop()
+        return await receive(**arguments)
+
+    monkeypatch.setattr(sqs, "receive_message", fail_once)
+
+    async def handled() -> bool:
+        return len(handler.seen) == 1
+
+    async with _running(SqsWorker(sqs, queue, handler, _limits())):
         await until(handled)

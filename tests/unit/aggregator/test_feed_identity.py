@@ -1,7 +1,7 @@
 """Which feed an object is, and whose."""
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import pytest
@@ -131,3 +131,29 @@ def test_sameness_is_judged_by_what_both_sides_say(
 ) -> None:
     assert ObjectRef("b", "k", *ours).is_same_as(ObjectRef("b", "k", *theirs)) is same
     assert not ObjectRef("b", "k", *ours).is_same_as(ObjectRef("b", "other", *ours))
+
+
+@pytest.mark.parametrize(
+    ("minted_at", "believed"),
+    [
+        (MOMENT - timedelta(milliseconds=137), True),
+        (MOMENT - timedelta(hours=5), True),  # a long upload
+        (MOMENT - timedelta(days=8), False),
+        (MOMENT + timedelta(hours=1), False),
+    ],
+)
+def test_an_upload_was_received_when_its_id_was_minted_if_that_can_be(minted_at: datetime, believed: bool) -> None:
+    milliseconds = int(minted_at.timestamp() * 1000)
+    minted = UUID(int=milliseconds << 80 | 0x7000_8000_0000_0000_0001)
+    identity = best(facts(f"acme/{minted}/a.csv", feed_id=str(minted)))
+    assert identity.feed_id == minted
+    assert identity.received_at == (minted_at if believed else MOMENT)
+    assert best(facts("acme/dropped.csv")).received_at == MOMENT
+
+
+@pytest.mark.parametrize("option", ["date-format", "date_format"])
+def test_an_option_that_is_not_honoured_is_refused_however_it_is_written(option: str) -> None:
+    found = replace(facts("acme/a.csv"), metadata={option: "%d/%m/%Y"})
+    objection = best(found).objection
+    assert objection is not None
+    assert objection.code == "reference/invalid_option"

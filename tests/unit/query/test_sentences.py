@@ -6,20 +6,10 @@ from typing import Any
 
 import pytest
 
-from services.query.rules.answers import Coverage
 from services.query.rules.plan import Dimension, Metric, Period, Plan, Ranking, ValueFilter
 from services.query.rules.sentences import answer
+from tests.flow.query.fakes import COVERAGE
 
-COVERAGE = Coverage(
-    start=None,
-    end=None,
-    data_from=date(2026, 1, 1),
-    data_to=date(2026, 3, 31),
-    feeds_counted=1,
-    rows_rejected=0,
-    feeds_failed=0,
-    feeds_in_progress=0,
-)
 REVENUE, UNITS, SELLER = Metric.REVENUE, Metric.QUANTITY, Dimension.SELLER
 
 
