@@ -21,6 +21,7 @@ from pathlib import Path
 import duckdb
 
 from services.aggregator.adapters.duckdb_feeds import DuckDbFeedReader
+from services.aggregator.ports import ReadRequest
 
 PRODUCTS, DAYS = 2_000, 30
 
@@ -44,7 +45,7 @@ def write_feed(path: Path, rows: int) -> None:
 
 def ours(path: Path, scratch: Path) -> int:
     with DuckDbFeedReader(scratch, memory_limit_mb=400, threads=2) as reader:
-        feed = reader.read(path, seller_id="bench", object_day=datetime.now(UTC).date())
+        feed = reader.read(path, ReadRequest("bench", datetime.now(UTC).date()))
         groups = sum(len(batch) for batch in feed.contributions(5_000))
         if feed.counts.rows_accepted != feed.counts.rows_received:
             raise AssertionError(feed.counts)

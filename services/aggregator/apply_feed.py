@@ -18,7 +18,7 @@ import structlog
 from services.aggregator.errors import LeaseLost, MissingObject, SameContent, UnreadableFeed
 from services.aggregator.held_lease import HeldLease
 from services.aggregator.metrics import FEED_SECONDS, FEEDS, ROWS
-from services.aggregator.ports import ContributionBatches, ErrorBucket, FeedReader, Feeds, Ledger, Uploads
+from services.aggregator.ports import ContributionBatches, ErrorBucket, FeedReader, Feeds, Ledger, ReadRequest, Uploads
 from services.aggregator.rules.feed_identity import (
     ObjectFacts,
     ObjectRef,
@@ -177,14 +177,14 @@ class ApplyFeed:
         # Of the object and not of this attempt, so that reading it again gives the same answer.
         day = facts.last_modified.astimezone(UTC).date()
         reader = self._ports.readers[feed.feed_type]
-        read = await lease.during(self._threads.read(reader, path, seller_id=feed.seller_id, object_day=day))
+        read = await lease.during(self._threads.read(reader, path, ReadRequest(feed.seller_id, day)))
         try:
             issues = await lease.during(self._threads.call(read.first_issues, REPORT_ISSUES_LIMIT))
             conclusion = Conclusion(
                 status=ProcessingStatus.DONE,
                 counts=read.counts,
                 sha256=sha256,
-                layout=read.layout,
+                layout=read.recognised.layout,
                 issue_totals=tuple(read.issue_totals),
                 issues=tuple(issues),
                 issue_count=read.issue_count,

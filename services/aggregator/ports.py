@@ -1,7 +1,7 @@
 """What the flow needs from the outside, as Protocols; adapters/ has the real ones, tests have small fakes."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -11,7 +11,9 @@ from uuid import UUID
 from services.aggregator.rules.feed_identity import FeedIdentity, ObjectFacts, ObjectRef
 from services.aggregator.rules.feed_lease import Claimed, ClaimRefusal
 from services.aggregator.rules.feed_outcome import Conclusion
-from shared.schemas.feeds import Counts
+from shared.schemas.events import Phase
+from shared.schemas.feed_options import FeedOptions
+from shared.schemas.feeds import Counts, Recognised
 from shared.schemas.issues import Issue, IssueTotal
 from shared.schemas.reports import FeedReport
 
@@ -31,11 +33,28 @@ class Contribution:
     transactions: int
 
 
+def _untold(phase: Phase, percent: int) -> None:
+    """For who does not follow a reading."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReadRequest:
+    """What a reader must know beside the bytes. `object_day`: of rows without a date.
+
+    `told` is called from the reading thread, now and then, with the phase and how far it is (0-100).
+    """
+
+    seller_id: str
+    object_day: date
+    options: FeedOptions = field(default_factory=FeedOptions)
+    told: Callable[[Phase, int], None] = _untold
+
+
 class ReadFeed(Protocol):
     """A feed that was read: its books, its issues, and its contributions, each group once, in key order."""
 
     @property
-    def layout(self) -> str: ...
+    def recognised(self) -> Recognised: ...
     @property
     def counts(self) -> Counts: ...
     @property
@@ -47,6 +66,10 @@ class ReadFeed(Protocol):
 
     def first_issues(self, limit: int) -> list[Issue]:
         """The first issues in line order; at most `limit`."""
+        ...
+
+    def write_rejected(self, path: Path) -> int:
+        """Write rejected.csv to `path`: every rejected row as it came, and why; how many rows. Blocking."""
         ...
 
     def contributions(self, batch_size: int) -> Iterator[list[Contribution]]:
@@ -67,7 +90,7 @@ class FeedReader(Protocol):
     Raises services.aggregator.errors.UnreadableFeed (with `code` and message) for what makes a feed FATAL.
     """
 
-    def read(self, path: Path, *, seller_id: str, object_day: date) -> ReadFeed: ...
+    def read(self, path: Path, request: ReadRequest) -> ReadFeed: ...
 
 
 ContributionBatches = Callable[[], AsyncIterator[list[Contribution]]]

@@ -3,13 +3,12 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from datetime import date
 from pathlib import Path
 from typing import TypeVar
 
 import structlog
 
-from services.aggregator.ports import Contribution, FeedReader, ReadFeed
+from services.aggregator.ports import Contribution, FeedReader, ReadFeed, ReadRequest
 
 log = structlog.get_logger(__name__)
 
@@ -23,9 +22,9 @@ class ReadingThreads:
     def __init__(self, threads: int) -> None:
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="reading")
 
-    async def read(self, reader: FeedReader, path: Path, *, seller_id: str, object_day: date) -> ReadFeed:
+    async def read(self, reader: FeedReader, path: Path, request: ReadRequest) -> ReadFeed:
         """The feed that was read; the caller closes it. If the caller is cancelled meanwhile, the thread does."""
-        reading = self._threads.submit(reader.read, path, seller_id=seller_id, object_day=object_day)
+        reading = self._threads.submit(reader.read, path, request)
         try:
             return await asyncio.shield(asyncio.wrap_future(reading))
         except asyncio.CancelledError:

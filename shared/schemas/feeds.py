@@ -67,6 +67,28 @@ class FeedError(Contract):
     message: str
 
 
+class Recognised(Contract):
+    """What a file was found to be, from its content and never from its name."""
+
+    format: str = Field(examples=["csv", "json_lines", "json_array", "parquet", "xlsx"])
+    layout: str = Field(examples=["headerless", "header", "amazon_all_orders", "shopify_orders"])
+    compression: str | None = Field(default=None, examples=["gzip", "zstd"])
+    charset: str | None = Field(default=None, description="Of text files", examples=["utf-8", "utf-16-le", "cp1252"])
+    delimiter: str | None = Field(default=None, description="Of delimited text", examples=[","])
+    sheet: str | None = Field(default=None, description="Of workbooks: the sheet that was read")
+    columns: dict[str, str] = Field(
+        default_factory=dict, description="Field → the column it was read from, as the file names it"
+    )
+    ignored_columns: list[str] = Field(default_factory=list)
+
+
+class FeedProgress(Contract):
+    """How far a feed is while it is IN_PROGRESS; `percent` never goes back within one attempt."""
+
+    phase: str = Field(examples=["read", "validate", "aggregate", "store"])
+    percent: int = Field(ge=0, le=100)
+
+
 class UploadAccepted(Contract):
     """Ingest's answer to an upload: the bytes are stored, nothing is applied yet."""
 
@@ -96,7 +118,11 @@ class Receipt(Contract):
 
 
 class FeedView(Contract):
-    """A feed as REST shows it. Counts are null until the feed is terminal."""
+    """A feed as REST shows it. Counts are null until the feed is terminal.
+
+    Links: `replaces` and `replaced_by`, `corrects` and `corrected_by`, `duplicate_of`. `rows_corrected`: how many of
+    its rejected rows were accepted since, in the feeds that correct it. A withdrawn feed stays DONE and counts nothing.
+    """
 
     feed_id: UUID
     seller_id: str
@@ -107,7 +133,16 @@ class FeedView(Contract):
     issue_totals: list[IssueTotal] = Field(default_factory=list)
     error: FeedError | None = None
     duplicate_of: UUID | None = None
+    replaces: UUID | None = None
+    replaced_by: UUID | None = None
+    corrects: UUID | None = None
+    corrected_by: list[UUID] = Field(default_factory=list)
+    rows_corrected: int = Field(default=0, ge=0)
+    withdrawn_at: Timestamp | None = None
+    recognised: Recognised | None = None
+    progress: FeedProgress | None = None
     report_uri: str | None = None
+    rejected_uri: str | None = None
     sha256: str | None = None
     size_bytes: int | None = None
     correlation_id: str
@@ -115,3 +150,23 @@ class FeedView(Contract):
     received_at: Timestamp
     started_at: Timestamp | None = None
     finished_at: Timestamp | None = None
+
+
+class HistoryEntry(Contract):
+    """One step in a feed's life, as the aggregator recorded it in the transaction that took the step."""
+
+    at: Timestamp
+    event: str = Field(
+        examples=[
+            "received",
+            "claimed",
+            "applied",
+            "failed",
+            "replaced",
+            "withdrawn",
+            "cancelled",
+            "reprocess_requested",
+        ]
+    )
+    actor: str = Field(description="The worker, or who asked for it")
+    detail: dict[str, str] = Field(default_factory=dict)

@@ -1,7 +1,6 @@
 """Reads a local file into validated, aggregated rows with DuckDB, out of core."""
 
 import uuid
-from datetime import date
 from pathlib import Path
 from typing import Self
 
@@ -10,6 +9,7 @@ import duckdb
 from services.aggregator.adapters.duckdb_line_framing import frame
 from services.aggregator.adapters.duckdb_read_feed import DuckDbReadFeed, ParsedStatements
 from services.aggregator.errors import UnreadableFeed
+from services.aggregator.ports import ReadRequest
 from services.aggregator.rules.feed_sample import SAMPLE_CHARACTERS, take_sample
 from services.aggregator.rules.file_signatures import encoding_of, refusal_for
 from services.aggregator.rules.layouts import Layout, recognise
@@ -40,12 +40,12 @@ class DuckDbFeedReader:
         )
         self._statements = ParsedStatements(self._engine.cursor())
 
-    def read(self, path: Path, *, seller_id: str, object_day: date) -> DuckDbReadFeed:
+    def read(self, path: Path, request: ReadRequest) -> DuckDbReadFeed:
         """See FeedReader. The file is not needed any more once this has returned."""
         layout = _recognise(path)
         framed = frame(path, self._work_dir / f"{uuid.uuid4().hex}.lines", layout.delimiter)
         try:
-            return DuckDbReadFeed(self._engine.cursor(), self._statements, framed, layout, seller_id, object_day)
+            return DuckDbReadFeed(self._engine.cursor(), self._statements, framed, layout, request)
         finally:
             framed.discard()
 

@@ -5,17 +5,18 @@
 import threading
 from collections.abc import Iterator
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import duckdb
 
 from services.aggregator.adapters.duckdb_line_framing import FAULT, JOIN, FramedText
 from services.aggregator.adapters.duckdb_row_sql import lines_sql, rows_sql
-from services.aggregator.ports import Contribution
+from services.aggregator.ports import Contribution, ReadRequest
 from services.aggregator.rules.layouts import WITH_HEADER, Layout
 from services.aggregator.rules.row_rules import CONFLICT, DUPLICATE, NO_ROWS, ignored_columns
 from services.aggregator.rules.rule_bits import ERROR_BITS, broken_rules, code_masks, total_of
-from shared.schemas.feeds import Counts
+from shared.schemas.feeds import Counts, Recognised
 from shared.schemas.issues import Issue, IssueTotal
 
 _RAW_CHARACTERS = 500
@@ -56,16 +57,15 @@ class DuckDbReadFeed:
         statements: ParsedStatements,
         framed: FramedText,
         layout: Layout,
-        seller_id: str,
-        object_day: date,
+        request: ReadRequest,
     ) -> None:
         self._connection = connection
         self._statements = statements
         self._lock = threading.Lock()
         self._closed = False
-        self.layout = layout.name
+        self.recognised = Recognised(format="csv", layout=layout.name, delimiter=layout.delimiter)
         try:
-            self._load(framed, layout, seller_id, object_day)
+            self._load(framed, layout, request)
             self._find_repeats("transaction_id" in layout.columns.position)
             self._aggregate()
             self.counts, row_totals, row_issues = self._count()
@@ -96,6 +96,11 @@ class DuckDbReadFeed:
             issues.extend(_row_issues(line, mask, same, raw))
         return issues[:limit]
 
+    def write_rejected(self, path: Path) -> int:
+        """See ReadFeed."""
+        path.write_bytes(b"")
+        return 0
+
     def contributions(self, batch_size: int) -> Iterator[list[Contribution]]:
         """See ReadFeed."""
         start = 0
@@ -119,16 +124,16 @@ class DuckDbReadFeed:
         with self._lock:
             return self._connection.execute(self._statements(sql), parameters or {}).fetchall()
 
-    def _load(self, framed: FramedText, layout: Layout, seller_id: str, object_day: date) -> None:
+    def _load(self, framed: FramedText, layout: Layout, request: ReadRequest) -> None:
         # The one statement that is not the same for the next feed: it names the file.
         [(lines,)] = self._connection.execute(f"CREATE TEMP TABLE lines AS {lines_sql(framed)}").fetchall()
         if lines != framed.lines:
             raise RuntimeError(f"{framed.lines} lines were framed, but {lines} scanned: no line number is safe")
         position = layout.columns.position
         parameters = {
-            "seller_id": (seller_id, "seller_id" in position),
-            "object_day": (object_day, "occurred_at" not in position),
-            "last_date": (_year_after(object_day), "occurred_at" in position),
+            "seller_id": (request.seller_id, "seller_id" in position),
+            "object_day": (request.object_day, "occurred_at" not in position),
+            "last_date": (_year_after(request.object_day), "occurred_at" in position),
         }
         self._fetch(
             f"CREATE TEMP TABLE rows AS {rows_sql(framed, layout)}",

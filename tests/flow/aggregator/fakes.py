@@ -13,12 +13,12 @@ from uuid import UUID
 
 from services.aggregator.apply_feed import ApplyFeed, Limits, Ports
 from services.aggregator.errors import LeaseLost, MissingObject, SameContent, UnreadableFeed
-from services.aggregator.ports import Contribution, ContributionBatches
+from services.aggregator.ports import Contribution, ContributionBatches, ReadRequest
 from services.aggregator.rules.feed_identity import FeedIdentity, ObjectFacts, ObjectRef
 from services.aggregator.rules.feed_lease import Claimed, ClaimRefusal, FeedRow, refusal
 from services.aggregator.rules.feed_outcome import Conclusion
 from services.aggregator.threaded_reading import ReadingThreads
-from shared.schemas.feeds import Counts, FeedType, ProcessingStatus
+from shared.schemas.feeds import Counts, FeedType, ProcessingStatus, Recognised
 from shared.schemas.issues import Issue, IssueTotal, Severity
 from shared.schemas.reports import FeedReport
 
@@ -168,7 +168,7 @@ class LineReadFeed:
     """`name,rows` per line; a line that is no such thing is rejected."""
 
     def __init__(self, text: str, day: date) -> None:
-        self.layout = "lines"
+        self.recognised = Recognised(format="lines", layout="lines")
         self.closed = 0
         self._issues: list[Issue] = []
         self._groups: dict[str, int] = {}
@@ -199,6 +199,10 @@ class LineReadFeed:
 
     def first_issues(self, limit: int) -> list[Issue]:
         return self._issues[:limit]
+
+    def write_rejected(self, path: Path) -> int:
+        path.write_text("".join(f"{issue.line},{issue.code}\n" for issue in self._issues))
+        return len(self._issues)
 
     def contributions(self, batch_size: int) -> Iterator[list[Contribution]]:
         groups = sorted(self._groups.items())
@@ -238,13 +242,13 @@ class LineReader:
     at: Step = no_step
     read_feeds: list[LineReadFeed] = field(default_factory=list)
 
-    def read(self, path: Path, *, seller_id: str, object_day: date) -> LineReadFeed:
+    def read(self, path: Path, request: ReadRequest) -> LineReadFeed:
         self.at("read")
         text = path.read_text()
         self.meanwhile()
         if text.startswith("%PDF"):
             raise UnreadableFeed("format/unknown_layout", "no layout fits")
-        self.read_feeds.append(LineReadFeed(text, object_day))
+        self.read_feeds.append(LineReadFeed(text, request.object_day))
         return self.read_feeds[-1]
 
 

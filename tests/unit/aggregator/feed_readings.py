@@ -7,7 +7,7 @@ from pathlib import Path
 
 from services.aggregator.adapters.duckdb_feeds import DuckDbFeedReader
 from services.aggregator.errors import UnreadableFeed
-from services.aggregator.ports import Contribution
+from services.aggregator.ports import Contribution, ReadRequest
 from shared.schemas.feeds import Counts
 from shared.schemas.issues import Issue
 
@@ -34,13 +34,13 @@ Read = Callable[[str | bytes], Reading]
 
 
 def read_path(reader: DuckDbFeedReader, path: Path, batch_size: int = 1_000) -> Reading:
-    feed = reader.read(path, seller_id=SELLER, object_day=OBJECT_DAY)
+    feed = reader.read(path, ReadRequest(SELLER, OBJECT_DAY))
     try:
         contributions = [c for batch in feed.contributions(batch_size) for c in batch]
         issues = feed.first_issues(100_000)
         assert len(issues) == feed.issue_count
         totals = {total.code: total.rows for total in feed.issue_totals}
-        return Reading(feed.layout, feed.counts, issues, totals, contributions)
+        return Reading(feed.recognised.layout, feed.counts, issues, totals, contributions)
     finally:
         feed.close()
 

@@ -10,6 +10,7 @@ import pytest
 
 from services.aggregator.adapters.duckdb_feeds import DuckDbFeedReader
 from services.aggregator.errors import UnreadableFeed
+from services.aggregator.ports import ReadRequest
 from tests.unit.aggregator.feed_readings import Reading, read_path
 
 ROOT = Path(__file__).parents[3]
@@ -18,6 +19,7 @@ import sys
 from datetime import date
 from pathlib import Path
 from services.aggregator.adapters.duckdb_feeds import DuckDbFeedReader
+from services.aggregator.ports import ReadRequest
 
 def peak():
     return next(int(l.split()[1]) for l in open("/proc/self/status") if l.startswith("VmHWM"))
@@ -25,7 +27,7 @@ def peak():
 work, *feeds = map(Path, sys.argv[1:])
 with DuckDbFeedReader(work, memory_limit_mb=100, threads=2) as reader:
     for path in feeds:
-        feed = reader.read(path, seller_id="s", object_day=date(2026, 3, 4))
+        feed = reader.read(path, ReadRequest("s", date(2026, 3, 4)))
         accepted = feed.counts.rows_accepted
         groups = sum(len(batch) for batch in feed.contributions(1000))
         issues = len(feed.first_issues(100))
@@ -86,7 +88,7 @@ def test_feeds_read_at_the_same_time_do_not_see_each_other(feed_reader: DuckDbFe
 def test_batches_are_whole_and_interleave_with_other_questions(feed_reader: DuckDbFeedReader, tmp_path: Path) -> None:
     path = tmp_path / "feed.csv"
     path.write_text("".join(f"P{n:04d},1,1,1\n" for n in range(2_500)) + "Q,x,1,1\n")
-    feed = feed_reader.read(path, seller_id="s", object_day=date(2026, 3, 4))
+    feed = feed_reader.read(path, ReadRequest("s", date(2026, 3, 4)))
     batches = []
     for batch in feed.contributions(1_000):
         assert len(feed.first_issues(10)) == 1
@@ -101,10 +103,10 @@ def test_nothing_is_left_in_the_working_folder(tmp_path: Path) -> None:
     path = tmp_path / "feed.csv"
     with DuckDbFeedReader(work) as reader:
         path.write_bytes(b"A,1,1,1\r\nB,1,1,1\r\n")
-        feed = reader.read(path, seller_id="s", object_day=date(2026, 3, 4))
+        feed = reader.read(path, ReadRequest("s", date(2026, 3, 4)))
         feed.close()
         path.write_bytes(b"A,1,1,1\r\n" * 100_000 + b"\xff")
         with pytest.raises(UnreadableFeed):
-            reader.read(path, seller_id="s", object_day=date(2026, 3, 4))
+            reader.read(path, ReadRequest("s", date(2026, 3, 4)))
         assert [p for p in work.rglob("*") if p.is_file()] == []
     assert path.exists()

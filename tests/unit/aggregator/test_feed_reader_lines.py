@@ -11,6 +11,7 @@ from services.aggregator.adapters import duckdb_line_framing
 from services.aggregator.adapters.duckdb_feeds import DuckDbFeedReader
 from services.aggregator.adapters.duckdb_line_framing import MAX_RECORD_BYTES
 from services.aggregator.adapters.utf8_blocks import BLOCK_BYTES
+from services.aggregator.ports import ReadRequest
 from tests.unit.aggregator.feed_readings import Read
 
 HEADER = "product_name,quantity,amount\n"
@@ -200,7 +201,7 @@ def test_nothing_changes_at_the_border_of_two_blocks(read: Read, offset: int, pi
 def test_issues_come_in_line_order_and_up_to_the_limit(feed_reader: DuckDbFeedReader, tmp_path: Path) -> None:
     path = tmp_path / "feed.csv"
     path.write_text("".join(f"A,{'x' if n % 3 else n},1,y\n" for n in range(1, 9_001)))
-    feed = feed_reader.read(path, seller_id="s", object_day=date(2026, 3, 4))
+    feed = feed_reader.read(path, ReadRequest("s", date(2026, 3, 4)))
     path.unlink()
     first = feed.first_issues(5)
     assert [(i.line, i.code) for i in first] == [
