@@ -6,13 +6,15 @@ from typing import Self
 
 import duckdb
 
-from services.aggregator.adapters.duckdb_line_framing import frame
-from services.aggregator.adapters.duckdb_read_feed import DuckDbReadFeed, ParsedStatements
+from services.aggregator.adapters.duckdb_read_feed import DuckDbReadFeed
+from services.aggregator.adapters.duckdb_session import FeedSession, ParsedStatements
+from services.aggregator.adapters.duckdb_text_reading import Reading
 from services.aggregator.errors import UnreadableFeed
 from services.aggregator.ports import ReadRequest
 from services.aggregator.rules.feed_sample import SAMPLE_CHARACTERS, take_sample
 from services.aggregator.rules.file_signatures import encoding_of, refusal_for
 from services.aggregator.rules.layouts import Layout, recognise
+from shared.schemas.feeds import Recognised
 
 _HEAD_BYTES = 1 << 18
 
@@ -42,12 +44,26 @@ class DuckDbFeedReader:
 
     def read(self, path: Path, request: ReadRequest) -> DuckDbReadFeed:
         """See FeedReader. The file is not needed any more once this has returned."""
-        layout = _recognise(path)
-        framed = frame(path, self._work_dir / f"{uuid.uuid4().hex}.lines", layout.delimiter)
+        encoding, layout = _recognise(path)
+        recognised = Recognised(
+            format="csv",
+            layout=layout.name,
+            charset=encoding,
+            delimiter=layout.delimiter,
+            columns=layout.column_names,
+            ignored_columns=list(layout.columns.ignored),
+        )
+        copy = self._work_dir / f"{uuid.uuid4().hex}.lines"
+        reading = Reading(self._open_session, path, layout, request, copy)
+        session, loaded = reading.run(is_utf8=encoding == "utf-8")
         try:
-            return DuckDbReadFeed(self._engine.cursor(), self._statements, framed, layout, request)
-        finally:
-            framed.discard()
+            return DuckDbReadFeed(session, layout, recognised, loaded)
+        except BaseException:
+            session.close()
+            raise
+
+    def _open_session(self) -> FeedSession:
+        return FeedSession(self._engine.cursor(), self._statements)
 
     def close(self) -> None:
         """Ends the engine; feeds still open can no longer be read."""
@@ -61,14 +77,14 @@ class DuckDbFeedReader:
         self.close()
 
 
-def _recognise(path: Path) -> Layout:
+def _recognise(path: Path) -> tuple[str, Layout]:
     with path.open("rb") as file:
         head = file.read(_HEAD_BYTES)
     if refusal := refusal_for(head):
         raise UnreadableFeed(refusal.code, refusal.message)
     encoding, mark = encoding_of(head)
-    # Bytes that are not text are found, with their offset, when the whole file is framed.
+    # Bytes that are not text are found, with their offset, when the whole file is read.
     with path.open(encoding=encoding, errors="replace", newline=None) as text:
         if mark:
             text.read(1)
-        return recognise(take_sample(iter(lambda: text.read(SAMPLE_CHARACTERS), "")))
+        return encoding, recognise(take_sample(iter(lambda: text.read(SAMPLE_CHARACTERS), "")))

@@ -19,8 +19,9 @@ from services.aggregator.adapters.utf8_blocks import LazyCopy, normalised
 JOIN = "\ufdd0"  # stands where a line end stood inside a quoted cell
 ESCAPED = "\ufdd1"
 FAULT = "\ufdd2"  # begins a line that is no record: FAULT code FAULT number-of-lines FAULT text
+QUOTE = "\ufdd5"  # stands for a quote in the text of a fault: the scanner must not take it for one
 NEVER, NULL = "\ufdd3", "\ufdd4"  # in no line at all: the scanner's delimiter and NULL word
-_RESERVED = re.compile(b"\xef\xb7[\x90-\x94]|\x00")
+_RESERVED = re.compile(b"\xef\xb7[\x90-\x95]|\x00")
 
 MAX_RECORD_BYTES = 1 << 18
 _RAW_BYTES = 2_000  # of a fault's text; four times the characters that an issue shows
@@ -155,9 +156,23 @@ def _fault(code: str, text: bytes) -> bytes:
 
 
 def _marked(code: str, lines: int, head: bytes) -> bytes:
+    return fault_line(code, lines, head).encode() + b"\n"
+
+
+def fault_line(code: str, lines: int, head: bytes) -> str:
+    """What stands for a record that is none: its code, how many lines it takes up, and how it begins."""
     # Cut at a character's border: the rest was checked to be UTF-8.
-    text = _escaped(head)[0].decode("utf-8", "ignore").rstrip("\n").replace("\n", JOIN)
-    return FAULT.join(("", code, str(lines), text)).encode() + b"\n"
+    text = _escaped(head[:_RAW_BYTES])[0].decode("utf-8", "ignore").rstrip("\n")
+    return FAULT.join(("", code, str(lines), text.replace("\n", JOIN).replace('"', QUOTE)))
+
+
+def shown_text(line: str) -> tuple[str, int]:
+    """A framed line's text as it came, and how many lines of the file it takes up, where that is told."""
+    lines = 1
+    if line.startswith(FAULT):
+        _, _, taken, line = line.split(FAULT, 3)
+        lines = int(taken)
+    return line.replace(JOIN, "\n").replace(QUOTE, '"'), lines
 
 
 class _SkippedRecord:

@@ -1,22 +1,25 @@
-"""The SQL that turns framed lines into parsed rows, each with the bits of the rules it breaks."""
+"""The SQL that judges: lines, or the texts that a group's rows share, become rows with the rules they break."""
 
-# ruff: noqa: S608 - what is pasted is our own rules, and the path that the flow chose, quoted
+# ruff: noqa: S608 - what is pasted is our own rules, and values quoted
 
-from services.aggregator.adapters.duckdb_line_framing import FAULT, JOIN, MAX_RECORD_BYTES, NEVER, NULL, FramedText
-from services.aggregator.rules.columns import ALIASES, Columns
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+from services.aggregator.adapters.duckdb_dates import day_sql
+from services.aggregator.adapters.duckdb_line_framing import FAULT, JOIN, MAX_RECORD_BYTES, NEVER, NULL
+from services.aggregator.rules.columns import FIELDS, Columns
 from services.aggregator.rules.layouts import Layout
 from services.aggregator.rules.row_rule import AMBIGUOUS_MONEY, CONTROL, FIRST_GROUP, MAX_QUANTITY
 from services.aggregator.rules.rule_bits import rules_for
 from services.aggregator.rules.white_space import AROUND_VALUES, IN_BLANK_LINES_CLASS
+from shared.schemas.feed_options import FeedOptions
 
 _TEXTS = ("product_id", "product_name", "category", "transaction_id", "line_id")
 _FORMULA = r"^''[=+\-@\t\r]"
 
 _GROUPED_COMMA = rf"[+-]?{FIRST_GROUP}((,[0-9]{{3}})+\.[0-9]+|(,[0-9]{{3}}){{2,}})"
 _GROUPED_DOT = rf"[+-]?{FIRST_GROUP}((\.[0-9]{{3}})+,[0-9]+|(\.[0-9]{{3}}){{2,}})"
-_TIME = r"([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9](\.[0-9]+)?)?"
-_ZONE = r" ?(Z|[+-]([01][0-9]|2[0-3]):?[0-5][0-9])"
-_DATE = rf"[0-9]{{4}}(-[0-9]{{2}}-[0-9]{{2}}|[0-9]{{4}})([T ]{_TIME})?({_ZONE})?"
 
 
 def quoted(text: str) -> str:
@@ -24,46 +27,128 @@ def quoted(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def lines_sql(framed: FramedText) -> str:
+def named_line_end(line_end: bytes) -> str:
+    """As the engine's scanner wants it named."""
+    return "\\r\\n" if line_end == b"\r\n" else "\\n"
+
+
+def lines_sql(path: Path, line_end: bytes) -> str:
     """Every physical line of the file: (n, l). Nothing is left for the scanner to detect."""
-    return f"""SELECT row_number() OVER () AS n, l FROM read_csv({quoted(str(framed.path))},
+    return f"""SELECT row_number() OVER () AS n, l FROM read_csv({quoted(str(path))},
         columns={{'l': 'VARCHAR'}}, auto_detect=false, header=false, skip=0, delim='{NEVER}', nullstr='{NULL}',
-        quote='', escape='', comment='', new_line='\\n', compression='none', encoding='utf-8', strict_mode=true,
-        ignore_errors=false, max_line_size={8 * MAX_RECORD_BYTES}, buffer_size={32 * MAX_RECORD_BYTES})"""
+        quote='', escape='', comment='', new_line='{named_line_end(line_end)}', compression='none', encoding='utf-8',
+        strict_mode=true, ignore_errors=false, max_line_size={8 * MAX_RECORD_BYTES},
+        buffer_size={32 * MAX_RECORD_BYTES})"""
 
 
-def rows_sql(framed: FramedText, layout: Layout) -> str:
-    """One row per row of `lines`: `mask` is NULL for lines that are no rows, else the bits of the broken rules.
+@dataclass(frozen=True, slots=True)
+class Judging:
+    """What rows are held against: their feed's layout and options; `parameters` go with every statement."""
 
-    Parameters: $seller_id, $object_day, and $last_date where the feed has dates.
-    """
-    columns = layout.columns
-    edges = _edges(layout.delimiter)
-    texts = ",\n".join(f"{_cell(columns.position.get(f))} AS {f}_text" for f in ALIASES)
-    return f"""
-    SELECT n AS line, CASE WHEN NOT is_row THEN NULL WHEN structural <> 0 THEN structural
-                           WHEN errors <> 0 THEN errors ELSE {_mask("warning", columns)} END AS mask,
-        product_id, product_name, category, currency, sale_date, quantity, amount, revenue,
-        transaction_id, {_item() if "transaction_id" in columns.position else "''"} AS item
-    FROM (SELECT *, {_mask("structural", columns)} AS structural, {_mask("error", columns)} AS errors
-    FROM (SELECT *, {_derived()}
-    FROM (SELECT *, {_numbers()}
-    FROM (SELECT *, {_parsed(columns.position)}
-    FROM (SELECT n, is_row, fault, has_control, len(s) AS cells, {columns.width} AS width,
-                 {_surplus(columns.width)} AS surplus, {texts},
-                 {str("product_name" in columns.position).lower()} AS has_names
-    FROM (SELECT n, is_row, fault, is_odd AND regexp_matches(l, '{CONTROL}') AS has_control,
-                 is_odd AND regexp_matches(l, '{edges}') AS has_edges, {_split(framed, layout.delimiter)} AS s
-    FROM (SELECT n, l, n >= {layout.first_line} AND {_is_written(layout.delimiter)} AS is_row,
-                 CASE WHEN starts_with(l, '{FAULT}') THEN split_part(l, '{FAULT}', 2) END AS fault,
-                 regexp_matches(l, '{CONTROL}|{edges}') AS is_odd
-    FROM lines)))))))
-    """
+    layout: Layout
+    options: FeedOptions
+
+    def parameters(self, seller_id: str, object_day: date) -> dict[str, object]:
+        """$seller_id, $last_date, and $object_day where rows have no date of their own."""
+        given = {"seller_id": seller_id, "last_date": _year_after(object_day)}
+        return given if "occurred_at" in self.layout.columns.position else given | {"object_day": object_day}
+
+    def lines_sql(self, lines: str) -> str:
+        """One row per row (n, l) of the table `lines`; see `_judged`. Every line is framed: one record, or none."""
+        columns = self.layout.columns
+        edges = _edges(self.layout.delimiter)
+        texts = ", ".join(f"{_cell(columns.position.get(f))} AS {f}_text" for f in FIELDS)
+        cells = f"""
+            SELECT n, is_row, fault, has_control, len(s) AS cells, {_surplus(columns.width)} AS surplus, {texts}
+            FROM (SELECT n, is_row, fault, is_odd AND regexp_matches(l, '{CONTROL}') AS has_control,
+                         is_odd AND regexp_matches(l, '{edges}') AS has_edges, {split_sql(self.layout.delimiter)} AS s
+            FROM (SELECT n, l, n >= {self.layout.first_line} AND {_is_written(self.layout.delimiter)} AS is_row,
+                         CASE WHEN starts_with(l, '{FAULT}') THEN split_part(l, '{FAULT}', 2) END AS fault,
+                         regexp_matches(l, '{CONTROL}|{edges}') AS is_odd
+            FROM {lines}))"""
+        return self._judged(cells)
+
+    def groups_sql(self, groups: str) -> str:
+        """The same for what the rows of a group have in common: (n, product_id, … , day) of the table `groups`.
+
+        Their numbers are plain already, and stand here as 1.
+        """
+        common = {"quantity": "'1'", "amount": "'1'", "revenue": "'1'", "occurred_at": "day"}
+        common |= {name: name for name in ("product_id", "product_name", "category", "currency")}
+        given = {name: common.get(name, "''") for name in FIELDS}
+        texts = ", ".join(f"trim({text}, '{AROUND_VALUES}') AS {name}_text" for name, text in given.items())
+        parts = "concat(product_id, product_name, category)"
+        cells = f"""
+            SELECT n, true AS is_row, CAST(NULL AS VARCHAR) AS fault,
+                   regexp_matches({parts}, '{CONTROL}') AS has_control,
+                   {self.layout.columns.width} AS cells, false AS surplus, {texts} FROM {groups}"""
+        return self._judged(cells)
+
+    def _judged(self, cells: str) -> str:
+        """`mask` is NULL for lines that are no rows, else the bits of the broken rules."""
+        columns = self.layout.columns
+        item = _item() if "transaction_id" in columns.position else "''"
+        return f"""
+        SELECT n AS line, CASE WHEN NOT is_row THEN NULL WHEN structural <> 0 THEN structural WHEN skips <> 0 THEN skips
+                               WHEN errors <> 0 THEN errors ELSE {_mask("warning", columns)} END AS mask,
+            product_id, product_name, category, currency, sale_date, quantity, amount, revenue,
+            transaction_id, {item} AS item
+        FROM (SELECT *, {_mask("structural", columns)} AS structural, {_mask("skip", columns)} AS skips,
+                     {_mask("error", columns)} AS errors
+        FROM (SELECT *, {_derived()}
+        FROM (SELECT *, {self._numbers()}
+        FROM (SELECT *, {self._parsed()}
+        FROM (SELECT * {self._carried()}, {columns.width} AS width, $seller_id::VARCHAR AS seller,
+                     $last_date::DATE AS last_date,
+                     {str("product_name" in columns.position).lower()} AS has_names
+        FROM ({cells}))))))"""
+
+    def _carried(self) -> str:
+        """Further lines of an order take from its first what they leave blank."""
+        preset = self.layout.preset
+        fields = [f for f in (preset.carried if preset else ()) if f in self.layout.columns.position]
+        if not fields:
+            return ""
+        first = "first_value({text}) OVER (PARTITION BY transaction_id_text ORDER BY n)"
+        parts = [
+            f"CASE WHEN {f}_text = '' AND transaction_id_text <> '' THEN {first.format(text=f'{f}_text')} "
+            f"ELSE {f}_text END AS {f}_text"
+            for f in fields
+        ]
+        return f"REPLACE ({', '.join(parts)})"
+
+    def _parsed(self) -> str:
+        position = self.layout.columns.position
+        parts = [f"{_text(f) if f in position else quoted('')} AS {f}" for f in _TEXTS if f != "product_name"]
+        name = f"CASE WHEN product_name_text = '' THEN {_text('product_id')} ELSE {_text('product_name')} END"
+        parts.append(f"{name if 'product_id' in position else _text('product_name')} AS product_name")
+        # upper() takes U+017F for an S. As many bytes as characters: all of them are ASCII.
+        is_ascii = "strlen(currency_text) = length(currency_text)"
+        parts.append(f"CASE WHEN {is_ascii} THEN upper(currency_text) ELSE currency_text END AS currency")
+        comma = self.options.decimal_separator == ","
+        whole = rf"[+-]?[0-9]+({',' if comma else '[.]'}(0{{1,2}}|0{{4,}}))?"
+        parts.append(f"regexp_full_match(quantity_text, '{whole}') AS quantity_is_written")
+        for money in ("amount", "revenue"):
+            plain = _plain(f"{money}_text", comma=comma) if money in position else "CAST(NULL AS VARCHAR)"
+            parts.append(f"{plain} AS {money}_plain")
+        day = day_sql("occurred_at_text", self.options.date_format)
+        parts.append(f"{day if 'occurred_at' in position else '$object_day::DATE'} AS sale_date")
+        return ",\n".join(parts)
+
+    def _numbers(self) -> str:
+        quantity = "CAST(TRY_CAST(replace(quantity_text, ',', '.') AS DECIMAL(18,0)) AS BIGINT)"
+        parts = [f"CASE WHEN quantity_is_written AND abs({quantity}) <= {MAX_QUANTITY} THEN {quantity} END AS quantity"]
+        for money in ("amount", "revenue"):
+            exact = rf"regexp_full_match({money}_plain, '[+-]?[0-9]*([.][0-9]{{0,4}}0*)?')"
+            parts.append(f"{exact} AS {money}_is_exact")
+            parts.append(f"CASE WHEN {exact} THEN TRY_CAST({money}_plain AS DECIMAL(18,4)) END AS {money}_given")
+        return ",\n".join(parts)
 
 
 def _mask(kind: str, columns: Columns) -> str:
     """The sum of the bits of the rules of one kind that a row breaks."""
     terms = [f"CASE WHEN {rule.when} THEN {1 << bit} ELSE 0 END" for bit, rule in rules_for(kind, columns)]
+    terms = terms or ["0"]
     return f"CAST({_sum(terms)} AS BIGINT)"
 
 
@@ -86,16 +171,13 @@ def _edges(delimiter: str) -> str:
     return f"^{blank}|{blank}$|{edge}{blank}|{blank}{edge}"
 
 
-def _split(framed: FramedText, delimiter: str) -> str:
-    """Cells of a line. With quotes: nearly all lines have none around a delimiter or a quote, and split as fast."""
-    line = f"replace(l, '{JOIN}', ' ')" if framed.has_quotes else "l"
-    plain = f"string_split({line}, '{delimiter}')"
-    if not framed.has_quotes:
-        return plain
+def split_sql(delimiter: str) -> str:
+    """Cells of a line `l`. Nearly all lines have no quotes around a delimiter or a quote, and split as fast."""
+    line = f"replace(l, '{JOIN}', ' ')"
     d = "\\" + delimiter if delimiter == "|" else delimiter
     simple = rf'( *"[^"{delimiter}]*" *|[^"{delimiter}]*)'
     cell = rf'( *"(?:[^"]|"")*" *|[^{delimiter}]*)'
-    return f"""CASE WHEN NOT contains(l, '"') THEN {plain}
+    return f"""CASE WHEN NOT contains(l, '"') THEN string_split({line}, '{delimiter}')
         WHEN regexp_full_match(l, '{simple}({d}{simple})*') THEN string_split(replace({line}, '"', ''), '{delimiter}')
         ELSE list_transform(regexp_extract_all('{delimiter}' || {line}, '{d}{cell}', 1), lambda c:
             CASE WHEN starts_with(ltrim(c, ' '), '"') THEN replace(trim(c, ' ')[2:-2], '""', '"') ELSE c END) END"""
@@ -114,31 +196,6 @@ def _cell(position: int | None) -> str:
     return f"coalesce(CASE WHEN has_edges THEN trim({cell}, '{AROUND_VALUES}') ELSE {cell} END, '')"
 
 
-def _parsed(position: dict[str, int]) -> str:
-    parts = [f"{_text(f) if f in position else quoted('')} AS {f}" for f in _TEXTS if f != "product_name"]
-    name = f"CASE WHEN product_name_text = '' THEN {_text('product_id')} ELSE {_text('product_name')} END"
-    parts.append(f"{name if 'product_id' in position else _text('product_name')} AS product_name")
-    # upper() takes U+017F for an S. As many bytes as characters: all of them are ASCII.
-    is_ascii = "strlen(currency_text) = length(currency_text)"
-    parts.append(f"CASE WHEN {is_ascii} THEN upper(currency_text) ELSE currency_text END AS currency")
-    parts.append(r"regexp_full_match(quantity_text, '[+-]?[0-9]+(\.(0{1,2}|0{4,}))?') AS quantity_is_written")
-    for money in ("amount", "revenue"):
-        plain = _plain(f"{money}_text") if money in position else "CAST(NULL AS VARCHAR)"
-        parts.append(f"{plain} AS {money}_plain")
-    parts.append(f"{_day() if 'occurred_at' in position else 'CAST($object_day AS DATE)'} AS sale_date")
-    return ",\n".join(parts)
-
-
-def _numbers() -> str:
-    quantity = "CAST(TRY_CAST(quantity_text AS DECIMAL(18,0)) AS BIGINT)"
-    parts = [f"CASE WHEN quantity_is_written AND abs({quantity}) <= {MAX_QUANTITY} THEN {quantity} END AS quantity"]
-    for money in ("amount", "revenue"):
-        exact = rf"regexp_full_match({money}_plain, '[+-]?[0-9]*(\.[0-9]{{0,4}}0*)?')"
-        parts.append(f"{exact} AS {money}_is_exact")
-        parts.append(f"CASE WHEN {exact} THEN TRY_CAST({money}_plain AS DECIMAL(18,4)) END AS {money}_given")
-    return ",\n".join(parts)
-
-
 def _text(field: str) -> str:
     """NFC, without the ' that our own CSV puts before what a spreadsheet would run."""
     cell = f"{field}_text"
@@ -146,8 +203,12 @@ def _text(field: str) -> str:
     return f"nfc_normalize(CASE WHEN {guarded} THEN {cell}[2:] ELSE {cell} END)"
 
 
-def _plain(t: str) -> str:
-    """The number with `.` as its only sign, NULL where it has no reading or two."""
+def _plain(t: str, *, comma: bool) -> str:
+    """The number with `.` as its only sign, NULL where it has no reading or two. `comma`: declared as decimal sign."""
+    if comma:
+        grouped = rf"[+-]?{FIRST_GROUP}([.][0-9]{{3}})+(,[0-9]+)?"
+        return rf"""CASE WHEN regexp_full_match({t}, '[+-]?([0-9]+|[0-9]*,[0-9]+)') THEN replace({t}, ',', '.')
+            WHEN regexp_full_match({t}, '{grouped}') THEN replace(replace({t}, '.', ''), ',', '.') END"""
     return rf"""CASE WHEN regexp_full_match({t}, '[+-]?([0-9]+|[0-9]*\.[0-9]+)') THEN {t}
         WHEN regexp_full_match({t}, '{_GROUPED_COMMA}') THEN replace({t}, ',', '')
         WHEN regexp_full_match({t}, '{_GROUPED_DOT}') THEN replace(replace({t}, '.', ''), ',', '.')
@@ -155,23 +216,21 @@ def _plain(t: str) -> str:
         WHEN regexp_full_match({t}, '[+-]?[0-9]*,[0-9]+') THEN replace({t}, ',', '.') END"""
 
 
-def _day() -> str:
-    t = "occurred_at_text"
-    day = f"CASE WHEN {t}[5] = '-' THEN {t}[1:10] ELSE {t}[1:4] || '-' || {t}[5:6] || '-' || {t}[7:8] END"
-    return f"CASE WHEN regexp_full_match({t}, '{_DATE}') THEN TRY_CAST({day} AS DATE) END"
+def revenue_share(revenue: str, quantity: str) -> str:
+    """revenue ÷ quantity, never negative, half even, in whole ten-thousandths: DuckDB would divide them as doubles."""
+    r, q = f"abs(CAST(CAST({revenue} AS DECIMAL(28,4)) * 10000 AS BIGINT))", f"abs(CAST({quantity} AS BIGINT))"
+    odd, twice = f"({r} // {q}) % 2", f"2 * ({r} % {q})"
+    quotient = f"({r} // {q} + CASE WHEN {twice} > {q} OR ({twice} = {q} AND {odd} = 1) THEN 1 ELSE 0 END)"
+    return f"CAST(CAST({quotient} AS DECIMAL(19,0)) * CAST(0.0001 AS DECIMAL(5,4)) AS DECIMAL(18,4))"
 
 
 def _derived() -> str:
-    """amount = revenue ÷ quantity, half even, in whole ten-thousandths: DuckDB would divide decimals as doubles."""
-    r, q = "abs(CAST(CAST(revenue_given AS DECIMAL(28,4)) * 10000 AS BIGINT))", "abs(quantity)"
-    odd, twice = f"({r} // {q}) % 2", f"2 * ({r} % {q})"
-    quotient = f"({r} // {q} + CASE WHEN {twice} > {q} OR ({twice} = {q} AND {odd} = 1) THEN 1 ELSE 0 END)"
-    exact = f"CAST(CAST({quotient} AS DECIMAL(19,0)) * CAST(0.0001 AS DECIMAL(5,4)) AS DECIMAL(18,4))"
     # Wider than 18 digits on one side, or DuckDB multiplies in 64 bits and fails.
     product = "quantity * CAST(amount_given AS DECIMAL(28,4))"
+    share = revenue_share("revenue_given", "quantity")
     return f"""
         CASE WHEN amount_text <> '' THEN amount_given WHEN quantity = 0 THEN CAST(0 AS DECIMAL(18,4))
-             WHEN revenue_given IS NOT NULL AND quantity IS NOT NULL THEN {exact} END AS amount,
+             WHEN revenue_given IS NOT NULL AND quantity IS NOT NULL THEN {share} END AS amount,
         CASE WHEN revenue_text <> '' THEN revenue_given ELSE TRY_CAST({product} AS DECIMAL(18,4)) END AS revenue"""
 
 
@@ -179,3 +238,7 @@ def _item() -> str:
     """What distinguishes the lines of one transaction; the letter keeps an id apart from a name."""
     product = "CASE WHEN product_id <> '' THEN 'i' || product_id ELSE 'n' || product_name END"
     return f"CASE WHEN line_id <> '' THEN 'l' || line_id ELSE {product} END"
+
+
+def _year_after(day: date) -> date:
+    return day.replace(year=day.year + 1) if (day.month, day.day) != (2, 29) else date(day.year + 1, 3, 1)

@@ -68,7 +68,7 @@ def normalised(source: BinaryIO, sink: LazyCopy) -> Iterator[tuple[bytes, bool]]
     offset, held = len(mark), b""
     while True:
         read = source.read(BLOCK_BYTES)
-        text = _decode(decoder, read, offset, encoding)
+        text = decode_block(decoder, read, offset, encoding)
         offset += len(read)
         block = held + (text.encode() if recoded else read)
         # A carriage return at the end may be half of a line end.
@@ -82,7 +82,8 @@ def normalised(source: BinaryIO, sink: LazyCopy) -> Iterator[tuple[bytes, bool]]
             return
 
 
-def _decode(decoder: codecs.IncrementalDecoder, read: bytes, offset: int, encoding: str) -> str:
+def decode_block(decoder: codecs.IncrementalDecoder, read: bytes, offset: int, encoding: str) -> str:
+    """Raises UnreadableFeed with the place of the first byte that is no text; `offset`: where `read` begins."""
     pending = len(decoder.getstate()[0])
     try:
         return decoder.decode(read, final=not read)

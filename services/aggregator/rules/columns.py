@@ -1,10 +1,12 @@
 """The one table of column names that sellers use, and what a feed's header means by it."""
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
-ALIASES: dict[str, tuple[tuple[str, ...], ...]] = {
+AliasTable = Mapping[str, tuple[tuple[str, ...], ...]]
+
+ALIASES: AliasTable = {
     # field -> groups in order of rank. Two columns of one group are two columns for one field, which is refused;
     # of two columns in different groups the first group's counts and the other is ignored.
     "product_id": (("product id",), ("sku", "seller sku"), ("asin",)),
@@ -22,6 +24,9 @@ ALIASES: dict[str, tuple[tuple[str, ...], ...]] = {
     "seller_id": (("seller id", "seller", "merchant id"),),
 }
 
+FIELDS: tuple[str, ...] = (*ALIASES, "order_status", "item_status", "payment_status")
+"""All that a column can mean; the last ones in presets only."""
+
 COMMISSIONED: tuple[str, ...] = ("product_name", "quantity", "amount", "revenue")
 """The columns of a feed without a header, in their order."""
 
@@ -34,7 +39,6 @@ def fold(name: str) -> str:
     return re.sub(r"[\s\-_\u00a0\ufeff]+", "", name).casefold()
 
 
-_KNOWN = {fold(alias): (name, rank) for name, groups in ALIASES.items() for rank, g in enumerate(groups) for alias in g}
 _RETURNED = frozenset(fold(name) for name in RETURNED_COLUMNS)
 
 
@@ -46,24 +50,48 @@ class Columns:
     position: dict[str, int]
     ignored: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
-    doubled: tuple[str, ...] = field(default=())
+    doubled: tuple[str, ...] = ()
+
+
+KnownNames = Mapping[str, tuple[str, int]]
+"""Folded column name → the field it means, and its rank among the columns for that field."""
+
+
+def names_of(aliases: AliasTable) -> KnownNames:
+    return {
+        fold(name): (field, rank) for field, groups in aliases.items() for rank, g in enumerate(groups) for name in g
+    }
+
+
+_GENERIC = names_of(ALIASES)
+
+
+def field_of(column: str) -> str | None:
+    """What a column of this name means outside of presets."""
+    known = _GENERIC.get(fold(column))
+    return known[0] if known else None
 
 
 def known_names(cells: Sequence[str]) -> int:
     """How many of these cells are names of columns; a header has at least two."""
-    return sum(fold(cell) in _KNOWN for cell in cells)
+    return sum(fold(cell) in _GENERIC for cell in cells)
 
 
-def read_header(cells: Sequence[str]) -> Columns:
+def is_returned(column: str) -> bool:
+    """Whether a rejected.csv added this column."""
+    return fold(column) in _RETURNED
+
+
+def read_header(cells: Sequence[str], names: KnownNames = _GENERIC) -> Columns:
     """Assigns a header's cells to fields. The caller refuses the feed when `missing` or `doubled` is not empty."""
     width = max((i + 1 for i, cell in enumerate(cells) if fold(cell)), default=0)
     best: dict[str, tuple[int, int]] = {}
     ignored: list[str] = []
     doubled: set[str] = set()
     for position, cell in enumerate(cells[:width]):
-        known = _KNOWN.get(fold(cell))
+        known = names.get(fold(cell))
         if known is None:
-            if fold(cell) and fold(cell) not in _RETURNED:
+            if fold(cell) and not is_returned(cell):
                 ignored.append(cell.strip())
             continue
         name, rank = known

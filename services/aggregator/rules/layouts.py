@@ -8,10 +8,11 @@ from services.aggregator.errors import UnreadableFeed
 from services.aggregator.rules.columns import COMMISSIONED, Columns, known_names, read_header
 from services.aggregator.rules.feed_sample import DELIMITERS, Sample
 from services.aggregator.rules.file_signatures import EMPTY
+from services.aggregator.rules.presets import Preset, preset_of
 from services.aggregator.rules.white_space import IN_BLANK_LINES
 
-WITH_HEADER = "csv_with_header"
-HEADERLESS = "csv_headerless"
+WITH_HEADER = "header"
+HEADERLESS = "headerless"
 
 _SAMPLED_RECORDS = 50
 _NO_FIRST_ROW = (
@@ -25,12 +26,23 @@ _ACCEPTED = (
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """`first_line`: the number of the first line that can hold data (from 1)."""
+    """`first_line`: the number of the first line that can hold data (from 1).
+
+    `header`: the columns' names, as the feed has them or else as commissioned. `sample`: cells of its first rows.
+    """
 
     name: str
     delimiter: str
     columns: Columns
     first_line: int
+    header: tuple[str, ...]
+    sample: tuple[tuple[str, ...], ...]
+    preset: Preset | None = None
+
+    @property
+    def column_names(self) -> dict[str, str]:
+        """Field → the name of its column."""
+        return {field: self.header[position].strip() for field, position in self.columns.position.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,19 +106,37 @@ def _records(sample: str, line: int, delimiter: str) -> Iterator[_Record]:
 
 
 def _with_header(found: dict[str, list[_Record]]) -> Layout | None:
-    known = {d: known_names(records[0].cells) for d, records in found.items() if records}
-    delimiter = max(known, key=lambda d: known[d], default=None)
-    if delimiter is None or known[delimiter] < 2:
+    headers = {delimiter: records[0].cells for delimiter, records in found.items() if records}
+    known = {d: known_names(cells) for d, cells in headers.items()}
+    presets = {d: preset for d, cells in headers.items() if (preset := preset_of(cells))}
+    delimiter = next(iter(presets), max(known, key=lambda d: known[d], default=None))
+    if delimiter is None or (delimiter not in presets and known[delimiter] < 2):
         return None
-    header = found[delimiter][0]
-    columns = read_header(header.cells)
+    header, preset = found[delimiter][0], presets.get(delimiter)
+    columns = read_header(header.cells, preset.names) if preset else read_header(header.cells)
     if columns.doubled:
         names = ", ".join(columns.doubled)
         raise UnreadableFeed("format/duplicate_columns", f"The header has more than one column for: {names}.")
     if columns.missing:
-        names = ", ".join(columns.missing)
-        raise UnreadableFeed("format/missing_columns", f"The header lacks: {names}. {_ACCEPTED}")
-    return Layout(WITH_HEADER, delimiter, columns, header.next_line)
+        raise UnreadableFeed("format/missing_columns", _lacking(header.cells, columns))
+    return Layout(
+        name=preset.name if preset else WITH_HEADER,
+        delimiter=delimiter,
+        columns=columns,
+        first_line=header.next_line,
+        header=tuple(header.cells[: columns.width]),
+        sample=_cells(found[delimiter][1:]),
+        preset=preset,
+    )
+
+
+def _lacking(cells: list[str], columns: Columns) -> str:
+    found = ", ".join(cell.strip()[:60] for cell in cells[:40])
+    return f"The header lacks: {', '.join(columns.missing)}. Found: {found}. {_ACCEPTED}"
+
+
+def _cells(records: list[_Record]) -> tuple[tuple[str, ...], ...]:
+    return tuple(tuple(record.cells) for record in records)
 
 
 def _headerless(found: dict[str, list[_Record]], first_line: int) -> Layout:
@@ -119,7 +149,8 @@ def _headerless(found: dict[str, list[_Record]], first_line: int) -> Layout:
     if len(chosen) > 1:
         raise UnreadableFeed("format/ambiguous_delimiter", "More than one delimiter gives four columns; add a header.")
     columns = Columns(len(COMMISSIONED), {name: i for i, name in enumerate(COMMISSIONED)})
-    return Layout(HEADERLESS, chosen[0], columns, first_line)
+    sample = _cells(found[chosen[0]])
+    return Layout(HEADERLESS, chosen[0], columns, first_line, COMMISSIONED, sample)
 
 
 def _fit(records: list[_Record]) -> tuple[int, int]:

@@ -39,6 +39,11 @@ def warning(code: str, field: str | None, when: str, message: str, because: str)
     return RowRule(code, Severity.WARNING, field, when, message, because)
 
 
+def skip(code: str, field: str | None, when: str, message: str, because: str) -> RowRule:
+    """The row is rightly not counted."""
+    return RowRule(code, Severity.INFO, field, when, message, because)
+
+
 def money_rules(field: str) -> tuple[RowRule, ...]:
     text, plain = f"{field}_text", f"{field}_plain"
     ambiguous = f"regexp_full_match({text}, '{AMBIGUOUS_MONEY}')"

@@ -9,7 +9,7 @@
 - `product_name`, `product_id`, `category`, `line_id`, `transaction_id`: the normalised text
 - `fault`, `cells`, `surplus`: the framing's verdict, the number of cells, what stands beyond the last column
 - `has_control`: the line holds a control character somewhere
-- `width`: the number of columns; `has_names`: one is for product names; $seller_id, $last_date: of this reading
+- `width`: the number of columns; `has_names`: one is for product names; `seller`, `last_date`: of this reading
 """
 
 from services.aggregator.rules.currencies import ISO_4217
@@ -19,6 +19,7 @@ from services.aggregator.rules.row_rule import (
     RowRule,
     error,
     money_rules,
+    skip,
     text_rules,
     warning,
 )
@@ -30,7 +31,7 @@ _AMBIGUOUS_DATE = (
 )
 _DATES = "YYYY-MM-DD or YYYYMMDD, optionally with a time and a zone, such as 2026-03-04T10:15:00Z"
 
-_CURRENCIES = ",".join(("", *sorted(ISO_4217), ""))
+CURRENCIES = ",".join(("", *sorted(ISO_4217), ""))
 
 RULES: tuple[RowRule, ...] = (
     error(
@@ -73,10 +74,39 @@ RULES: tuple[RowRule, ...] = (
         "Which value is absent is unknown.",
         structural=True,
     ),
+    skip(
+        "skipped/cancelled_order",
+        "order_status",
+        "lower(order_status_text) IN ('cancelled', 'canceled') OR lower(item_status_text) IN ('cancelled', 'canceled')",
+        "This order was cancelled; the line is not counted.",
+        "Nothing was sold.",
+    ),
+    skip(
+        "skipped/pending_order",
+        "order_status",
+        "NOT (lower(order_status_text) IN ('cancelled', 'canceled') OR lower(item_status_text) IN "
+        "('cancelled', 'canceled')) AND (lower(order_status_text) = 'pending' OR lower(item_status_text) = 'pending')",
+        "This order is pending; the line is not counted until a later report has it as sold.",
+        "It may still be cancelled, and its price is not known.",
+    ),
+    skip(
+        "skipped/voided_order",
+        "payment_status",
+        "lower(payment_status_text) = 'voided'",
+        "The payment of this order was voided; the line is not counted.",
+        "No money was taken.",
+    ),
+    skip(
+        "skipped/refunded_order",
+        "payment_status",
+        "lower(payment_status_text) = 'refunded'",
+        "This order was refunded; the line is not counted.",
+        "The money went back.",
+    ),
     error(
         "authorization/seller_mismatch",
         "seller_id",
-        "seller_id_text <> '' AND seller_id_text <> $seller_id",
+        "seller_id_text <> '' AND seller_id_text <> seller",
         "This row names another seller than the one the feed belongs to.",
         "A seller reports for itself only.",
     ),
@@ -144,7 +174,7 @@ RULES: tuple[RowRule, ...] = (
     error(
         "validation/invalid_currency",
         "currency",
-        f"currency <> '' AND (length(currency) <> 3 OR NOT contains('{_CURRENCIES}', ',' || currency || ','))",
+        f"currency <> '' AND (length(currency) <> 3 OR NOT contains('{CURRENCIES}', ',' || currency || ','))",
         "The currency is not a three-letter ISO 4217 code such as EUR or USD.",
         "Totals are kept per currency; an unknown one would be a total that nobody can use.",
     ),
@@ -172,7 +202,7 @@ RULES: tuple[RowRule, ...] = (
     error(
         "validation/date_out_of_range",
         "occurred_at",
-        "(sale_date < DATE '1970-01-01' OR sale_date > $last_date)",
+        "(sale_date < DATE '1970-01-01' OR sale_date > last_date)",
         "The date lies before 1970 or more than a year ahead.",
         "Such a date is a typing error or an unset clock.",
     ),
@@ -184,6 +214,13 @@ RULES: tuple[RowRule, ...] = (
         "has_names AND product_name_text = ''",
         "The product name is blank; the product_id stands in for it.",
         "The sale is identified, but will look odd in lists.",
+    ),
+    warning(
+        "validation/partially_refunded",
+        "payment_status",
+        "lower(payment_status_text) = 'partially_refunded'",
+        "This order was refunded in part; the line counts in full.",
+        "The export does not say which of its lines the refund concerns.",
     ),
     warning(
         "validation/zero_quantity",

@@ -6,21 +6,24 @@ from services.aggregator.rules.row_rules import CONFLICT, DUPLICATE, RULES
 from shared.schemas.issues import IssueTotal, Severity
 
 ERROR_BITS = sum(1 << bit for bit, rule in enumerate(RULES) if rule.severity is Severity.ERROR)
+SKIP_BITS = sum(1 << bit for bit, rule in enumerate(RULES) if rule.severity is Severity.INFO)
 
-_OPTIONAL = frozenset(("product_id", "category", "currency", "occurred_at", "seller_id", "transaction_id", "line_id"))
+_ALWAYS_THERE = frozenset(("product_name", "quantity", "amount", "revenue", None))
+"""Rules of these are asked of every feed: of product_id or product_name, amount or revenue, one may stand for both."""
+_KINDS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "skip"}
 
 
 def rules_for(kind: str, columns: Columns) -> list[tuple[int, RowRule]]:
-    """The rules of one kind (`structural`, `error`, `warning`) that a feed with these columns can break, with bits."""
+    """The rules of a kind (`structural`, `skip`, `error`, `warning`) that a feed with these columns can break; bits."""
     return [
         (bit, rule)
         for bit, rule in enumerate(RULES)
-        if _kind(rule) == kind and (rule.field not in _OPTIONAL or rule.field in columns.position)
+        if _kind(rule) == kind and (rule.field in _ALWAYS_THERE or rule.field in columns.position)
     ]
 
 
 def _kind(rule: RowRule) -> str:
-    return "structural" if rule.structural else rule.severity.value.lower()
+    return "structural" if rule.structural else _KINDS[rule.severity]
 
 
 def code_masks() -> dict[str, int]:

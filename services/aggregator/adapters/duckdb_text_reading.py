@@ -1,0 +1,124 @@
+"""Loads one text into the engine: as it stands where that is safe, and framed where it is not."""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+import duckdb
+import structlog
+
+from services.aggregator.adapters.duckdb_line_framing import frame
+from services.aggregator.adapters.duckdb_load_feed import FeedLoader, Loaded, NotAsExpected, Source
+from services.aggregator.adapters.duckdb_plain_scan import PlainScan
+from services.aggregator.adapters.duckdb_row_sql import Judging
+from services.aggregator.adapters.duckdb_session import FeedSession
+from services.aggregator.adapters.text_facts import TextFacts, text_facts
+from services.aggregator.ports import ReadRequest
+from services.aggregator.rules.layouts import Layout
+from services.aggregator.rules.writing import writing_of
+from shared.schemas.events import Phase
+
+log = structlog.get_logger(__name__)
+
+_HEAD_BYTES = 1 << 16
+_SMALL_BYTES = 1 << 22
+"""Of a smaller file the facts are gathered before the scan: a thread would cost more than it saves."""
+
+
+class Reading:
+    """One text, read once. `copy`: where a framed copy may be put."""
+
+    def __init__(
+        self,
+        open_session: Callable[[], FeedSession],
+        path: Path,
+        layout: Layout,
+        request: ReadRequest,
+        copy: Path,
+    ) -> None:
+        self._open_session = open_session
+        self._path = path
+        self._copy = copy
+        self._layout = layout
+        self._request = request
+        self._judging = Judging(layout, request.options)
+        self._writing = writing_of(layout.columns, layout.sample, request.options)
+        # Rows can be told from themselves, unless they carry values on from rows before them.
+        self._is_scanned = layout.preset is None or not layout.preset.carried
+
+    def run(self, *, is_utf8: bool) -> tuple[FeedSession, Loaded]:
+        """The session with the feed's tables; the caller closes it. Raises UnreadableFeed."""
+        if is_utf8 and (read := self._as_it_stands()):
+            return read
+        framed = frame(self._path, self._copy, self._layout.delimiter)
+        try:
+            source = Source(framed.path, b"\n", framed.lines, is_framed=True)
+            if self._is_scanned:
+                try:
+                    return self._scanned(source)
+                except NotAsExpected as surprise:
+                    log.warning("feed.scan_given_up", reason=str(surprise))
+            return self._line_by_line(source)
+        finally:
+            framed.discard()
+
+    def _as_it_stands(self) -> tuple[FeedSession, Loaded] | None:
+        """None if the file must be framed."""
+        size = self._path.stat().st_size
+        with self._path.open("rb") as file:
+            line_end = b"\r\n" if b"\r\n" in file.read(_HEAD_BYTES) else b"\n"
+
+        def checked(facts: TextFacts) -> Source:
+            if facts.line_end != line_end or not facts.is_plain:
+                raise NotAsExpected("the lines must be framed")
+            return Source(self._path, line_end, facts.lines, is_framed=False)
+
+        try:
+            if not self._is_scanned:
+                return self._line_by_line(checked(self._facts(size)))
+            if size <= _SMALL_BYTES:
+                return self._scanned(checked(self._facts(size)))
+            with self._fresh() as (session, loader), ThreadPoolExecutor(1, thread_name_prefix="facts") as beside:
+                gathering = beside.submit(self._facts, size)
+                scan = self._scan(Source(self._path, line_end, 0, is_framed=False))
+                try:
+                    loader.scan(scan)
+                finally:
+                    facts = gathering.result()
+                return session, loader.load(checked(facts), scan)
+        except (duckdb.Error, NotAsExpected) as surprise:
+            log.debug("feed.must_be_framed", reason=str(surprise)[:200])
+            return None
+
+    def _scanned(self, source: Source) -> tuple[FeedSession, Loaded]:
+        with self._fresh() as (session, loader):
+            scan = self._scan(source)
+            loader.scan(scan)
+            return session, loader.load(source, scan)
+
+    def _line_by_line(self, source: Source) -> tuple[FeedSession, Loaded]:
+        with self._fresh() as (session, loader):
+            return session, loader.load_lines(source)
+
+    @contextmanager
+    def _fresh(self) -> Iterator[tuple[FeedSession, FeedLoader]]:
+        """A session that is closed only if its loading fails."""
+        session = self._open_session()
+        try:
+            yield session, FeedLoader(session, self._judging, self._request.seller_id, self._request.object_day)
+        except BaseException:
+            session.close()
+            raise
+
+    def _scan(self, source: Source) -> PlainScan:
+        seller_id = self._request.seller_id
+        return PlainScan(
+            source.path, source.line_end, self._layout, self._writing, seller_id, is_framed=source.is_framed
+        )
+
+    def _facts(self, size: int) -> TextFacts:
+        def told(offset: int) -> None:
+            self._request.told(Phase.VALIDATE, 100 * offset // max(1, size))
+
+        return text_facts(self._path, told)
