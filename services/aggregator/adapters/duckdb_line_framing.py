@@ -19,9 +19,12 @@ from services.aggregator.adapters.utf8_blocks import LazyCopy, normalised
 JOIN = "\ufdd0"  # stands where a line end stood inside a quoted cell
 ESCAPED = "\ufdd1"
 FAULT = "\ufdd2"  # begins a line that is no record: FAULT code FAULT number-of-lines FAULT text
-QUOTE = "\ufdd5"  # stands for a quote in the text of a fault: the scanner must not take it for one
+
+# What stands for them in the text of a fault, where the scanner must take nothing for a line end, quote or delimiter.
+_HIDDEN = str.maketrans({"\n": JOIN, '"': "\ufdd5", ",": "\ufdd6", ";": "\ufdd7", "\t": "\ufdd8", "|": "\ufdd9"})
+_SHOWN = {ord(hidden): chr(shown) for shown, hidden in _HIDDEN.items()}
 NEVER, NULL = "\ufdd3", "\ufdd4"  # in no line at all: the scanner's delimiter and NULL word
-_RESERVED = re.compile(b"\xef\xb7[\x90-\x95]|\x00")
+_RESERVED = re.compile(b"\xef\xb7[\x90-\x99]|\x00")
 
 MAX_RECORD_BYTES = 1 << 18
 _RAW_BYTES = 2_000  # of a fault's text; four times the characters that an issue shows
@@ -163,7 +166,7 @@ def fault_line(code: str, lines: int, head: bytes) -> str:
     """What stands for a record that is none: its code, how many lines it takes up, and how it begins."""
     # Cut at a character's border: the rest was checked to be UTF-8.
     text = _escaped(head[:_RAW_BYTES])[0].decode("utf-8", "ignore").rstrip("\n")
-    return FAULT.join(("", code, str(lines), text.replace("\n", JOIN).replace('"', QUOTE)))
+    return FAULT.join(("", code, str(lines), text.translate(_HIDDEN)))
 
 
 def shown_text(line: str) -> tuple[str, int]:
@@ -172,7 +175,7 @@ def shown_text(line: str) -> tuple[str, int]:
     if line.startswith(FAULT):
         _, _, taken, line = line.split(FAULT, 3)
         lines = int(taken)
-    return line.replace(JOIN, "\n").replace(QUOTE, '"'), lines
+    return line.translate(_SHOWN), lines
 
 
 class _SkippedRecord:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from services.aggregator.adapters.duckdb_dates import ISO_TIME
-from services.aggregator.adapters.duckdb_line_framing import JOIN, MAX_RECORD_BYTES, NULL
+from services.aggregator.adapters.duckdb_line_framing import FAULT, JOIN, MAX_RECORD_BYTES, NULL
 from services.aggregator.adapters.duckdb_row_sql import named_line_end, quoted, revenue_share
 from services.aggregator.rules.layouts import Layout
 from services.aggregator.rules.row_rule import MAX_ID, MAX_NAME
@@ -97,12 +97,14 @@ class PlainScan:
         # With too many columns the scanner passes over a row in silence, which costs the whole scan: so there is room
         # for some more. Its list of rejects would take time that grows with the square of a line's length.
         room = _ROOM_IN_FRAMED if self.is_framed else _ROOM
+        # Where the file was not framed, one line that is longer than a record may be has it framed.
+        longest = 8 * MAX_RECORD_BYTES if self.is_framed else MAX_RECORD_BYTES
         columns = ", ".join(f"'c{n}': 'VARCHAR'" for n in range(self.writing.cells + room))
         delimiter = "\\t" if self.layout.delimiter == "\t" else self.layout.delimiter
         return f"""read_csv({quoted(str(self.path))}, columns={{{columns}}}, delim='{delimiter}', quote='"', escape='"',
             new_line='{named_line_end(self.line_end)}', header=false, auto_detect=false, null_padding=true,
             nullstr='{NULL}', comment='', compression='none', encoding='utf-8', strict_mode=true,
-            ignore_errors=true, max_line_size={8 * MAX_RECORD_BYTES}, buffer_size={32 * MAX_RECORD_BYTES})"""
+            ignore_errors=true, max_line_size={longest}, buffer_size={32 * MAX_RECORD_BYTES})"""
 
     def _cell(self, field: str) -> str:
         position = self.layout.columns.position.get(field)
@@ -143,7 +145,8 @@ class PlainScan:
     def _plain(self) -> str:
         position = self.layout.columns.position
         width = self.layout.columns.width
-        terms = [f"c{width - 1} IS NOT NULL", f"regexp_full_match({self._cell('quantity')}, '{_QUANTITY}')"]
+        terms = [f"NOT starts_with(c0, '{FAULT}')"] if self.is_framed else []
+        terms += [f"c{width - 1} IS NOT NULL", f"regexp_full_match({self._cell('quantity')}, '{_QUANTITY}')"]
         terms += [f"coalesce(c{n}, '') = ''" for n in range(width, self.writing.cells)]
         terms.append(f"c{self.writing.cells} IS NULL")
         if "amount" in position:
