@@ -141,7 +141,7 @@ class _Feed:
         self.rejected_rows.append(RejectedRow(record.line, record.raw, cells and cells[: self._layout.width], codes))
 
     def _tell(self, record: Record, faults: list[Fault]) -> None:
-        raw = record.raw[:RAW_CHARACTERS].rstrip("\n")
+        raw = shown(record.raw[:RAW_CHARACTERS])
         for fault in faults:
             self._books.issues.append(Told(record.line, fault.code, fault.severity, fault.field or "", raw))
 
@@ -157,6 +157,12 @@ class _Feed:
         books.issues.sort()
         books.contributions = _sums(self._sales)
         return books
+
+
+def shown(raw: str) -> str:
+    """How a reader shows line ends, NUL and noncharacters in an issue's text is its own affair."""
+    text = raw.replace("\r\n", "\n").replace("\r", "\n").rstrip("\n")
+    return "".join("\ufffd" if c == "\0" or 0xFDD0 <= ord(c) <= 0xFDEF else c for c in text)
 
 
 def _skip(layout: str, cells: dict[str, str]) -> Fault | None:

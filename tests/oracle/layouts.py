@@ -30,6 +30,7 @@ ALIASES: dict[str, Ranks] = {
 }
 AMAZON: dict[str, Ranks] = {
     "transaction_id": [["amazon-order-id"]],
+    "line_id": [["order-item-id"]],
     "occurred_at": [["purchase-date"]],
     "product_name": [["product-name"]],
     "product_id": [["sku"], ["asin"]],

@@ -8,7 +8,7 @@ from services.aggregator.ports import Contribution, ReadFeed, ReadRequest
 from shared.schemas.feed_options import FeedOptions
 from shared.schemas.feeds import Recognised
 from shared.schemas.issues import Issue
-from tests.oracle.books import Books, Sums, Told
+from tests.oracle.books import Books, Sums, Told, shown
 from tests.oracle.rows import Asked
 
 
@@ -63,7 +63,7 @@ def _books(feed: ReadFeed, issues: list[Issue], contributions: list[Contribution
         counts.rows_duplicate,
         counts.rows_skipped,
         {total.code: total.rows for total in feed.issue_totals if total.rows},
-        sorted(Told(i.line or 0, i.code, i.severity, i.field or "", _as_told(i.raw)) for i in issues),
+        sorted(Told(i.line or 0, i.code, i.severity, i.field or "", shown(i.raw or "")) for i in issues),
         {
             (c.sale_date, c.product_id, c.product_name, c.category, c.currency): Sums(
                 c.quantity, c.amount, c.revenue, c.transactions
@@ -71,8 +71,3 @@ def _books(feed: ReadFeed, issues: list[Issue], contributions: list[Contribution
             for c in contributions
         },
     )
-
-
-def _as_told(raw: str | None) -> str:
-    """How a reader shows line ends and NUL in an issue's text is its own affair."""
-    return (raw or "").replace("\r\n", "\n").replace("\r", "\n").rstrip("\n").replace("\ufdd1", "\0")

@@ -70,7 +70,7 @@ def money(cell: str, field: str, decimal_sign: str) -> Decimal | str:
     """`field`: amount or revenue."""
     sign, body = _unsigned(cell)
     parts = _with_comma(body) if decimal_sign == "," else _with_either(body)
-    if parts == "ambiguous":
+    if isinstance(parts, str):
         return "validation/ambiguous_number"
     if parts is None:
         return f"validation/invalid_{field}"
