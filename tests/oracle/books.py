@@ -141,6 +141,8 @@ class _Feed:
         self.rejected_rows.append(RejectedRow(record.line, record.raw, cells and cells[: self._layout.width], codes))
 
     def _tell(self, record: Record, faults: list[Fault]) -> None:
+        if not faults:
+            return
         raw = shown(record.raw[:RAW_CHARACTERS])
         for fault in faults:
             self._books.issues.append(Told(record.line, fault.code, fault.severity, fault.field or "", raw))

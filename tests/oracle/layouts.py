@@ -1,5 +1,6 @@
 """Which column is which: headers, presets, the commissioned four columns, and the delimiter."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from tests.oracle.fatal import Fatal
@@ -92,32 +93,38 @@ def recognise(text: str) -> Layout:
         if first[4:5] not in DELIMITERS or not first[4:5]:
             raise Fatal("format/unknown_delimiter")
         first_line, delimiters, text = 2, first[4], rest
-    written = {d: _written(text, d, first_line) for d in delimiters}
     if all(is_blank(c) or c in "\n" + delimiters for c in text):
         raise Fatal("format/empty_file")
-    return _with_header(written) or _headerless(written)
+    feed = _Text(text, first_line, delimiters)
+    return _with_header(feed) or _headerless(feed)
 
 
-def _written(text: str, delimiter: str, line: int) -> list[Record]:
-    return [
-        record
-        for record in split_records(text, delimiter, line)
-        if not all(is_blank(c) or c in "\n" + delimiter for c in record.raw)
-    ]
+@dataclass(frozen=True)
+class _Text:
+    text: str
+    first_line: int
+    delimiters: str
+
+    def rows(self, delimiter: str) -> Iterator[Record]:
+        """All records but the blank ones."""
+        for record in split_records(self.text, delimiter, self.first_line):
+            if not all(is_blank(c) or c in "\n" + delimiter for c in record.raw):
+                yield record
 
 
-def _with_header(written: dict[str, list[Record]]) -> Layout | None:
-    headers = {d: [fold(cell) for cell in records[0].cells] for d, records in written.items() if records}
+def _with_header(feed: _Text) -> Layout | None:
+    firsts = {d: next(feed.rows(d), None) for d in feed.delimiters}
+    headers = {d: [fold(cell) for cell in first.cells] for d, first in firsts.items() if first}
     for preset, (needed, table) in PRESETS.items():
         for delimiter, names in headers.items():
             if all(fold(name) in names for name in needed):
-                return _assign(preset, delimiter, table, written[delimiter])
+                return _assign(preset, delimiter, table, list(feed.rows(delimiter)))
     aliases = {fold(name) for ranks in ALIASES.values() for rank in ranks for name in rank}
     known = {delimiter: sum(name in aliases for name in names) for delimiter, names in headers.items()}
     delimiter = max(known, key=lambda d: known[d])
     if known[delimiter] < 2:
         return None
-    return _assign("header", delimiter, ALIASES, written[delimiter])
+    return _assign("header", delimiter, ALIASES, list(feed.rows(delimiter)))
 
 
 def _assign(layout: str, delimiter: str, table: dict[str, Ranks], records: list[Record]) -> Layout:
@@ -140,8 +147,9 @@ def _assign(layout: str, delimiter: str, table: dict[str, Ranks], records: list[
     return Layout(layout, delimiter, len(names), position, records[1:], records[0].cells[: len(names)])
 
 
-def _headerless(written: dict[str, list[Record]]) -> Layout:
+def _headerless(feed: _Text) -> Layout:
     """Most rows must have exactly four columns."""
+    written = {delimiter: list(feed.rows(delimiter)) for delimiter in feed.delimiters}
     fits = [delimiter for delimiter, records in written.items() if _most_have_four_columns(records)]
     if not fits:
         raise Fatal("format/unknown_layout")

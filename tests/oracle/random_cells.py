@@ -1,6 +1,6 @@
 """What random feeds hold in their cells: of every field what is fine, and what is not. Knows no rules."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from hypothesis import strategies as st
 
@@ -8,7 +8,7 @@ _LETTERS = st.characters(codec="utf-8", exclude_categories=("Cc", "Cs", "Cn", "C
 _FINE_NAMES = [
     *("Tee", "tee", "T\u00e9e", "Te\u0301e", "Mug", " Tee ", "\u3000Tee\u00a0", "\ufeffTee", "two\nlines", "Tee\n"),
     *("'=1+1", "=1+1", "-20 bag", "'-20 bag", "@home", "+1", "'tis", "''", "NULL", "#5", "\\", "a\u200db", "\u202eeeT"),
-    *("\u65e5\u672c \U0001f3bd", "a,b;c", '5"', 'say "hi"', '"'),
+    *("\tTee", "'\tTee", "\u65e5\u672c \U0001f3bd", "a,b;c", '5"', 'say "hi"', '"'),
 ]
 NAMES = st.one_of(
     st.sampled_from([*_FINE_NAMES, "a|b", "x" * 255, "e\u0301" * 255]),
@@ -58,12 +58,21 @@ DATE_FORMATS = {
 _ODD_IN_ANY_FORMAT = ["", "soon", "2026-3-1", "2026/03/01", "1"]
 
 
+TRIPLES = [
+    *("3 3.33 10", "3 3.33 10.005", "3 3.33 10.0051", "-3 3.33 -10.0051", "1 10 10.005", "1 10 9.9949", "2 5 0"),
+    *("8 _ 0.0004", "8 _ 0.0012", "8 _ 0.0020", "3 _ 10", "-6 _ -10", "7 _ 99999999999999.9999", "0 5 3", "0 _ 3"),
+    *("1000000000 99999.9999 _", "1000000000 100000 _", "3 1.2345 _", "0 5 _", "-2 5 _", "2 _ _", "-2 5 10", "2 5 -10"),
+]
+"""Quantity, amount and revenue at the borders of what one says about the other; _ is blank."""
+
+
 @dataclass(frozen=True)
 class Cells:
-    """Per field: what is fine, and what is not."""
+    """Per field: what is fine, and what is not; and quantity, amount and revenue together."""
 
     fine: dict[str, st.SearchStrategy[str]]
-    odd: dict[str, st.SearchStrategy[str]] = field(default_factory=dict)
+    odd: dict[str, st.SearchStrategy[str]]
+    triples: list[list[str]]
 
 
 def cells(decimal_separator: str, date_format: str | None) -> Cells:
@@ -112,4 +121,5 @@ def cells(decimal_separator: str, date_format: str | None) -> Cells:
             "occurred_at": st.sampled_from(odd_dates),
             "seller_id": st.sampled_from(["seller-2", "SELLER-1"]),
         },
+        triples=[triple.replace("_", "").replace(".", decimal_separator).split(" ") for triple in TRIPLES],
     )

@@ -109,6 +109,9 @@ def _rows(draw: st.DrawFn, fields: list[str], of: Cells, *, odd: bool) -> list[s
             row.append(draw(st.sampled_from(["", "red", "=1", "a\nb"])))
         else:
             row.append(draw(of.odd[name] if name in spoiled else of.fine[name]))
+    if {"amount", "revenue"} <= set(fields) and not spoiled and draw(st.integers(0, 2)) == 0:
+        for name, cell in zip(("quantity", "amount", "revenue"), draw(st.sampled_from(of.triples)), strict=True):
+            row[fields.index(name)] = cell
     return row
 
 

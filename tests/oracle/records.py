@@ -1,6 +1,7 @@
 """Bytes → text → records, one character at a time."""
 
 import codecs
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from tests.oracle.fatal import Fatal
@@ -28,17 +29,19 @@ class Record:
     fault: str | None
 
 
-def split_records(text: str, delimiter: str, line: int = 1) -> list[Record]:
+def split_records(text: str, delimiter: str, line: int = 1) -> Iterator[Record]:
     """Every record, blank ones included."""
-    records = []
     at = 0
     while at < len(text):
-        cells, fault, end = _read_record(text, at, delimiter)
-        raw = text[at:end]
-        records.append(Record(line, raw.removesuffix("\n"), cells, fault))
-        line += raw.count("\n")
+        end = text.find("\n", at) + 1 or len(text)
+        if '"' not in text[at:end]:
+            raw = text[at:end].removesuffix("\n")
+            yield Record(line, raw, raw.split(delimiter), None)
+        else:
+            cells, fault, end = _read_record(text, at, delimiter)
+            yield Record(line, text[at:end].removesuffix("\n"), cells, fault)
+        line += text.count("\n", at, end)
         at = end
-    return records
 
 
 def _read_record(text: str, at: int, delimiter: str) -> tuple[list[str], str | None, int]:

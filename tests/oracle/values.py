@@ -2,7 +2,8 @@
 
 import unicodedata
 from datetime import date, datetime
-from decimal import Decimal, localcontext
+from decimal import Decimal
+from functools import lru_cache
 
 _CURRENCIES = """
 AED ARS AUD BGN BHD BRL CAD CHF CLP CNY COP CZK DKK EGP EUR GBP HKD HUF IDR ILS INR ISK JPY KES KRW KWD MAD MXN MYR
@@ -14,12 +15,16 @@ ISO_4217 = frozenset(_CURRENCIES.split())
 DIGITS = frozenset("0123456789")
 LIMIT = Decimal(10) ** 14
 
+remembered = lru_cache(maxsize=10_000)
+"""Feeds say the same things again and again."""
+
 
 def is_blank(character: str) -> bool:
     """White space on a line: Unicode's spaces and separators, tab, and the byte order mark."""
     return character in "\t\v\f\ufeff" or unicodedata.category(character) in ("Zs", "Zl", "Zp")
 
 
+@remembered
 def trimmed(cell: str) -> str:
     """A cell without white space and line ends at its edges."""
     start, end = 0, len(cell)
@@ -30,6 +35,7 @@ def trimmed(cell: str) -> str:
     return cell[start:end]
 
 
+@remembered
 def text(cell: str) -> str:
     """As it is kept: trimmed, unguarded, line ends as spaces, in normal form C."""
     kept = trimmed(cell)
@@ -38,13 +44,14 @@ def text(cell: str) -> str:
     return unicodedata.normalize("NFC", kept.replace("\n", " "))
 
 
-def text_faults(kept: str, limit: int) -> list[str]:
+@remembered
+def text_faults(kept: str, limit: int) -> tuple[str, ...]:
     faults = []
     if any(unicodedata.category(c) == "Cc" or 0xFDD0 <= ord(c) <= 0xFDEF for c in kept):
         faults.append("validation/control_character")
     if len(kept) > limit:
         faults.append("validation/too_long")
-    return faults
+    return tuple(faults)
 
 
 def _all_digits(part: str) -> bool:
@@ -57,6 +64,7 @@ def _unsigned(cell: str) -> tuple[int, str]:
     return 1, cell
 
 
+@remembered
 def quantity(cell: str, decimal_sign: str) -> int | str:
     sign, body = _unsigned(cell)
     whole, dot, zeros = body.partition(decimal_sign)
@@ -66,6 +74,7 @@ def quantity(cell: str, decimal_sign: str) -> int | str:
     return number if abs(number) <= 10**9 else "validation/out_of_range"
 
 
+@remembered
 def money(cell: str, field: str, decimal_sign: str) -> Decimal | str:
     """`field`: amount or revenue."""
     sign, body = _unsigned(cell)
@@ -77,8 +86,7 @@ def money(cell: str, field: str, decimal_sign: str) -> Decimal | str:
     whole, fraction = parts
     if len(fraction.rstrip("0")) > 4:
         return "validation/too_many_decimals"
-    with localcontext(prec=1000):
-        number = sign * Decimal(f"{whole or '0'}.{fraction or '0'}")
+    number = Decimal(f"{'-' if sign < 0 else ''}{whole or '0'}.{fraction or '0'}")
     return number if abs(number) < LIMIT else "validation/out_of_range"
 
 
@@ -123,6 +131,7 @@ def _thousands(whole: str, group: str) -> str | None:
     return first + "".join(others)
 
 
+@remembered
 def day(cell: str, date_format: str | None) -> date | str:
     if date_format is not None:
         try:

@@ -87,7 +87,7 @@ def test_no_buyer_is_named_in_anything_that_is_written(
     _names_no_buyer(reading)
 
 
-@settings(slow_is_fine, max_examples=80)
+@settings(slow_is_fine, max_examples=60)
 @given(table=amazon_tables() | shopify_tables(), dialect=dialects())
 def test_the_reader_and_the_oracle_agree_on_random_exports(
     feed_reader: DuckDbFeedReader, folder: Path, table: Table, dialect: Dialect
@@ -100,7 +100,7 @@ def test_the_reader_and_the_oracle_agree_on_random_exports(
     _names_no_buyer(reading)
 
 
-@settings(slow_is_fine, max_examples=40)
+@settings(slow_is_fine, max_examples=30)
 @given(table=amazon_tables() | shopify_tables())
 def test_a_line_sent_back_mended_counts_on_its_orders_day_and_in_its_currency(
     feed_reader: DuckDbFeedReader, folder: Path, table: Table
