@@ -71,10 +71,22 @@ def tables(draw: st.DrawFn, *, options: bool = False, ids: bool = True, odd: boo
     date_format = draw(st.sampled_from([None, *sorted(DATE_FORMATS)])) if dated else None
     of = cells(separator, date_format)
     rows = draw(st.lists(_rows(fields, of, odd=odd), max_size=10))
-    if rows and ids:
-        again = draw(st.lists(st.integers(0, len(rows) - 1), max_size=2))
-        rows += [list(rows[at]) for at in again]
+    if rows and "transaction_id" in fields:
+        rows += draw(st.lists(_repeats(rows, fields, of), max_size=3))
     return Table(fields, names, rows, Asked(date_format=date_format, decimal_separator=separator))
+
+
+@st.composite
+def _repeats(draw: st.DrawFn, rows: list[list[str]], fields: list[str], of: Cells) -> list[str]:
+    """A row of a transaction that is there already; mostly one of its values is another."""
+    row = draw(st.sampled_from(rows))
+    at = fields.index("transaction_id")
+    row[at] = row[at] or "t4"
+    again = list(row)
+    name = draw(st.sampled_from([name for name in fields if name[0] != "?"]))
+    if name != "transaction_id":
+        again[fields.index(name)] = draw(of.fine[name])
+    return again
 
 
 @st.composite

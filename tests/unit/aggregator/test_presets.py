@@ -87,7 +87,7 @@ def test_no_buyer_is_named_in_anything_that_is_written(
     _names_no_buyer(reading)
 
 
-@settings(slow_is_fine, max_examples=60)
+@settings(slow_is_fine, max_examples=50)
 @given(table=amazon_tables() | shopify_tables(), dialect=dialects())
 def test_the_reader_and_the_oracle_agree_on_random_exports(
     feed_reader: DuckDbFeedReader, folder: Path, table: Table, dialect: Dialect

@@ -60,7 +60,7 @@ def _first_errors(reading: Reading) -> list[tuple[int | None, str, str, str]]:
     return list(first.values())
 
 
-@settings(slow_is_fine, max_examples=100)
+@settings(slow_is_fine, max_examples=80)
 @given(feed=feeds(options=True))
 def test_every_rejected_row_is_in_it_as_it_came(feed_reader: DuckDbFeedReader, folder: Path, feed: Feed) -> None:
     expected = expect(feed.content, feed.asked)
@@ -84,7 +84,7 @@ def _first_lines(content: bytes) -> list[int]:
     return lines
 
 
-@settings(slow_is_fine, max_examples=40)
+@settings(slow_is_fine, max_examples=30)
 @given(feed=feeds())
 def test_sent_back_unchanged_it_is_rejected_again_for_the_same_reasons(
     feed_reader: DuckDbFeedReader, folder: Path, feed: Feed
@@ -107,7 +107,7 @@ def test_sent_back_unchanged_it_is_rejected_again_for_the_same_reasons(
     assert third.books.rejected == again.books.rejected
 
 
-@settings(slow_is_fine, max_examples=40)
+@settings(slow_is_fine, max_examples=30)
 @given(table=tables(ids=False).filter(lambda table: bool(table.header)))
 def test_what_is_fixed_in_it_counts_as_if_it_had_never_been_wrong(
     feed_reader: DuckDbFeedReader, folder: Path, table: Table
