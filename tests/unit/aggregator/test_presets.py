@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 
 from services.aggregator.adapters.duckdb_feeds import DuckDbFeedReader
 from tests.oracle.books import Books, expect, is_personal
@@ -20,7 +20,12 @@ from tests.oracle.returned_csv import RETURNED
 
 PRESETS = Path(__file__).parents[2] / "samples" / "feeds" / "presets"
 FILES = sorted(path for path in PRESETS.iterdir() if path.suffix != ".json")
-slow_is_fine = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+slow_is_fine = settings(
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+    phases=set(Phase) - {Phase.explain},  # explaining a failure takes longer than finding it
+    report_multiple_bugs=False,
+)
 
 
 @pytest.fixture(scope="module")

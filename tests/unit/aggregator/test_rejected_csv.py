@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 
 from services.aggregator.adapters.duckdb_feeds import DuckDbFeedReader
 from tests.oracle.books import Expected, RejectedRow, expect
@@ -15,7 +15,12 @@ from tests.oracle.random_feeds import Dialect, Feed, Table, feeds, file_of, tabl
 from tests.oracle.readings import Reading, read
 from tests.oracle.returned_csv import RETURNED, ReturnedRow, is_dangerous, parse, unguarded
 
-slow_is_fine = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+slow_is_fine = settings(
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+    phases=set(Phase) - {Phase.explain},  # explaining a failure takes longer than finding it
+    report_multiple_bugs=False,
+)
 CONFLICT = "validation/conflicting_duplicate"
 
 
