@@ -1,4 +1,7 @@
-"""Ugly files as sellers send them; the JSON beside each file says what must be read out of it."""
+"""Ugly files as sellers send them; the JSON beside each file says what must be read out of it.
+
+`options` is what the uploader said. `error.tells`: what the message must hold. An issue: line, code, field, raw text.
+"""
 
 import json
 from pathlib import Path
@@ -8,29 +11,73 @@ import pytest
 
 from services.aggregator.adapters.duckdb_feeds import DuckDbFeedReader
 from services.aggregator.errors import UnreadableFeed
-from tests.unit.aggregator.feed_readings import read_path
+from tests.oracle.books import Books, expect
+from tests.oracle.fatal import Fatal
+from tests.oracle.readings import read
+from tests.oracle.rows import Asked
 
 SAMPLES = Path(__file__).parents[2] / "samples" / "feeds"
+FILES = sorted(path for path in SAMPLES.glob("*") if path.is_file() and path.suffix != ".json")
+NOT_TEXT = frozenset(("format/binary", "format/archive", "format/compressed", "format/unsupported"))
+"""What the oracle, which reads text alone, has no opinion about."""
 
 
-def outcome(reader: DuckDbFeedReader, path: Path) -> dict[str, Any]:
-    try:
-        reading = read_path(reader, path)
-    except UnreadableFeed as error:
-        return {"error": {"code": error.code, "message": error.message}}
+def expected_of(path: Path) -> dict[str, Any]:
+    return dict(json.loads(path.with_suffix(".json").read_text("utf-8")))
+
+
+def asked_of(expected: dict[str, Any]) -> Asked:
+    return Asked(**expected.get("options", {}))
+
+
+def told(layout: str, books: Books) -> dict[str, Any]:
+    """What came out, in the words of the JSON files."""
+    counts = {name: getattr(books, name) for name in ("received", "accepted", "rejected", "duplicate", "skipped")}
     return {
-        "layout": reading.layout,
-        "counts": {name: n for name, n in reading.counts.model_dump().items() if n},
-        "issues": [f"{i.line or '-'} {i.code} {i.field or '-'} {i.raw or '-'}" for i in reading.issues],
-        "contributions": [
-            f"{c.sale_date} {c.product_id or '-'} {c.product_name} {c.category or '-'} {c.currency or '-'}: "
-            f"{c.quantity} units, {c.amount} amount, {c.revenue} revenue, {c.transactions} rows"
-            for c in reading.contributions
-        ],
+        "layout": layout,
+        "counts": {f"rows_{name}": number for name, number in counts.items() if number},
+        "issues": sorted(
+            f"{told.line or '-'} {told.severity} {told.code} {told.field or '-'} {told.raw or '-'}"
+            for told in books.issues
+        ),
+        "contributions": sorted(
+            f"{day} {product_id or '-'} {name} {category or '-'} {currency or '-'}: {sums.quantity} units, "
+            f"{sums.amount:.4f} amount, {sums.revenue:.4f} revenue, {sums.transactions} rows"
+            for (day, product_id, name, category, currency), sums in books.contributions.items()
+        ),
     }
 
 
-@pytest.mark.parametrize("path", sorted(SAMPLES.glob("*.csv")), ids=lambda path: path.stem)
-def test_a_sample_is_read_as_is_written_beside_it(feed_reader: DuckDbFeedReader, path: Path) -> None:
-    expected = json.loads(path.with_suffix(".json").read_text("utf-8"))
-    assert outcome(feed_reader, path) == expected
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_a_sample_is_read_as_is_written_beside_it(feed_reader: DuckDbFeedReader, tmp_path: Path, path: Path) -> None:
+    expected = expected_of(path)
+    if error := expected.get("error"):
+        with pytest.raises(UnreadableFeed) as refused:
+            read(feed_reader, tmp_path, path.read_bytes(), asked_of(expected))
+        assert refused.value.code == error["code"]
+        assert error.get("tells", "") in refused.value.message
+        return
+    reading = read(feed_reader, tmp_path, path.read_bytes(), asked_of(expected))
+    assert told(reading.layout, reading.books) == _sorted(expected)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_the_oracle_reads_a_sample_so_too(path: Path) -> None:
+    expected = expected_of(path)
+    if error := expected.get("error"):
+        if error["code"] not in NOT_TEXT:
+            with pytest.raises(Fatal) as fatal:
+                expect(path.read_bytes(), asked_of(expected))
+            assert fatal.value.code == error["code"]
+        return
+    found = expect(path.read_bytes(), asked_of(expected))
+    assert told(found.layout.name, found.books) == _sorted(expected)
+
+
+def _sorted(expected: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "layout": expected["layout"],
+        "counts": expected["counts"],
+        "issues": sorted(expected["issues"]),
+        "contributions": sorted(expected["contributions"]),
+    }
