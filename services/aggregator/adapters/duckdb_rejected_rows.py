@@ -22,15 +22,35 @@ def rejected_rows(session: FeedSession, layout: Layout, line_offset: int) -> Ite
     parts += ["SELECT line, 0 AS mask FROM repeats WHERE NOT same"] if session.has("repeats") else []
     session.drop("rejected")
     session.create("rejected", f"SELECT line, mask FROM ({' UNION ALL '.join(parts)}) ORDER BY line")
+    carried = _carried(layout)
     start = 0
     while batch := session.fetch(
-        f"""SELECT line, mask, l, CASE WHEN NOT starts_with(l, '{FAULT}') THEN {split_sql(layout.delimiter)} END
-            FROM (SELECT line, mask FROM rejected WHERE rowid >= $start AND rowid < $start + {_BATCH})
+        f"""SELECT line, mask, l, {_cells("l", layout)}, {_first_cells(layout) if carried else "NULL"}
+            FROM (SELECT line, mask FROM rejected WHERE rowid >= $start AND rowid < $start + {_BATCH}) AS rejected_batch
             JOIN lines ON n = line ORDER BY line""",
         {"start": start},
     ):
-        for line, mask, text, cells in batch:
+        for line, mask, text, cells, first in batch:
             rule = next((rule for rule in broken_rules(mask) if rule.severity is Severity.ERROR), CONFLICT)
             fits = cells is not None and not rule.structural
+            for position in carried if fits and first else ():
+                cells[position] = cells[position].strip() or first[position]
             yield RejectedRow(line + line_offset, rule, cells if fits else None, shown_text(text)[0])
         start += _BATCH
+
+
+def _cells(line: str, layout: Layout) -> str:
+    split = split_sql(layout.delimiter, line)
+    return f"CASE WHEN NOT starts_with({line}, '{FAULT}') THEN {split} END"
+
+
+def _carried(layout: Layout) -> list[int]:
+    """Where values stand that a row takes from its order's first: alone, and sent back, it would lack them."""
+    fields = layout.preset.carried if layout.preset else ()
+    return [layout.columns.position[field] for field in fields if field in layout.columns.position]
+
+
+def _first_cells(layout: Layout) -> str:
+    return f"""(SELECT {_cells("f.l", layout)} FROM lines AS f WHERE f.n = (
+        SELECT min(o.line) FROM rows AS o WHERE o.transaction_id <> '' AND o.transaction_id = (
+            SELECT r.transaction_id FROM rows AS r WHERE r.line = rejected_batch.line)))"""

@@ -33,7 +33,8 @@ def write_rejected_csv(path: Path, layout: Layout, rows: Iterable[RejectedRow]) 
     personal = layout.preset.is_personal if layout.preset else lambda _: False
     kept = [n for n, name in enumerate(layout.header) if not is_returned(name) and not personal(name)]
     count = 0
-    with path.open("w", encoding="utf-8", newline="") as file:
+    # With a mark: spreadsheets want it, and it says what the text is when it comes back under options as before.
+    with path.open("w", encoding="utf-8-sig", newline="") as file:
         out = csv.writer(file, lineterminator="\n")
         out.writerow([*(safe(layout.header[n]) for n in kept), *(name.replace(" ", "_") for name in RETURNED_COLUMNS)])
         for row in rows:

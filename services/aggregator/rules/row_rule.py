@@ -84,14 +84,14 @@ def text_rules(field: str, limit: int) -> tuple[RowRule, ...]:
         error(
             "validation/control_character",
             field,
-            f"has_control AND regexp_matches({field}, '{CONTROL}')",
+            f"has_control AND {field}_text <> '' AND regexp_matches({field}, '{CONTROL}')",
             f"The {field} holds a control character.",
             "It cannot be seen or typed, so the value would match nothing that looks the same.",
         ),
         error(
             "validation/too_long",
             field,
-            f"length({field}) > {limit}",
+            f"{field}_text <> '' AND length({field}) > {limit}",
             f"The {field} is longer than {limit} characters.",
             "It would not fit its column, and cutting it could make two products one.",
         ),
