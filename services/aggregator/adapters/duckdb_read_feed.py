@@ -12,6 +12,7 @@ import duckdb
 
 from services.aggregator.adapters.duckdb_line_framing import FAULT, JOIN, FramedText
 from services.aggregator.adapters.duckdb_row_sql import lines_sql, rows_sql
+from services.aggregator.adapters.prepared_text import PreparedText
 from services.aggregator.ports import Contribution, ReadRequest
 from services.aggregator.rules.layouts import WITH_HEADER, Layout
 from services.aggregator.rules.row_rules import CONFLICT, DUPLICATE, NO_ROWS, ignored_columns
@@ -58,12 +59,21 @@ class DuckDbReadFeed:
         framed: FramedText,
         layout: Layout,
         request: ReadRequest,
+        prepared: PreparedText,
     ) -> None:
         self._connection = connection
         self._statements = statements
         self._lock = threading.Lock()
         self._closed = False
-        self.recognised = Recognised(format="csv", layout=layout.name, delimiter=layout.delimiter)
+        self._line_offset = prepared.line_offset
+        self.recognised = Recognised(
+            format=prepared.format,
+            layout=layout.name,
+            compression=prepared.compression,
+            charset=prepared.charset,
+            delimiter=None if prepared.is_ours else layout.delimiter,
+            sheet=prepared.sheet,
+        )
         try:
             self._load(framed, layout, request)
             self._find_repeats("transaction_id" in layout.columns.position)
@@ -75,7 +85,7 @@ class DuckDbReadFeed:
         except BaseException:
             self.close()
             raise
-        self._feed_issues = _feed_issues(layout, self.counts)
+        self._feed_issues = [*_feed_issues(layout, self.counts), *prepared.notes]
         feed_totals = [IssueTotal(code=i.code, severity=i.severity, rows=0) for i in self._feed_issues]
         self.issue_totals: list[IssueTotal] = feed_totals + row_totals
         self.issue_count = len(self._feed_issues) + row_issues
@@ -93,7 +103,7 @@ class DuckDbReadFeed:
         )
         issues = list(self._feed_issues)
         for line, mask, same, raw in rows:
-            issues.extend(_row_issues(line, mask, same, raw))
+            issues.extend(_row_issues(line + self._line_offset, mask, same, raw))
         return issues[:limit]
 
     def write_rejected(self, path: Path) -> int:
