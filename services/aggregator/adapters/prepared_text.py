@@ -4,7 +4,6 @@ CSV and its kin are left as they are. Everything else becomes one canonical CSV 
 rules judge the rows of every format.
 """
 
-import codecs
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from services.aggregator.adapters.decompressed_file import decompress
 from services.aggregator.adapters.json_records import json_array, json_lines
 from services.aggregator.adapters.keyed_records import write_objects
 from services.aggregator.adapters.parquet_records import write_parquet
-from services.aggregator.adapters.utf8_blocks import HEAD_BYTES
+from services.aggregator.adapters.utf8_blocks import HEAD_BYTES, decoded
 from services.aggregator.adapters.xlsx_rows import write_sheet
 from services.aggregator.errors import UnreadableFeed
 from services.aggregator.rules.charsets import charset_of
@@ -76,9 +75,12 @@ def prepare(path: Path, scratch: Path, options: FeedOptions, max_bytes: int) -> 
     if refusal := refusal_for(head):
         raise _refused(refusal)
     charset, mark = charset_of(head, options.charset)
+    if not mark and charset == "utf-8" and is_binary(head):
+        raise _refused(BINARY)
     is_whole = len(head) < HEAD_BYTES
-    beginning = codecs.getincrementaldecoder(charset)("replace").decode(head[len(mark) :], final=is_whole)
-    if not mark and is_binary(head if charset == "utf-8" else beginning.encode("utf-8", "replace")):
+    # Before anything is told from it: text in another character set looks like an unknown layout.
+    beginning = decoded(head[len(mark) :], charset, len(mark), is_whole=is_whole)
+    if not mark and charset != "utf-8" and is_binary(beginning.encode("utf-8", "replace")):
         raise _refused(BINARY)
     kind = json_kind(beginning, is_whole=is_whole)
     if kind is None:

@@ -89,6 +89,14 @@ def normalised(
             return
 
 
+def decoded(head: bytes, encoding: str, offset: int, *, is_whole: bool) -> str:
+    """The text of the beginning of a file, `offset` bytes behind its start. Raises UnreadableFeed as above."""
+    decoder = codecs.getincrementaldecoder(encoding)()
+    return _decode(decoder, head, offset, encoding) + (
+        "" if not is_whole else _decode(decoder, b"", offset + len(head), encoding)
+    )
+
+
 def _decode(decoder: codecs.IncrementalDecoder, read: bytes, offset: int, encoding: str) -> str:
     pending = len(decoder.getstate()[0])
     try:
