@@ -101,7 +101,11 @@ class Writing:
         return moment.isoformat().replace("+00:00", "Z")
 
     def _signed(self, written: str) -> str:
-        return written if self.decimal_separator == "." else written.replace(".", self.decimal_separator)
+        whole, point, decimals = written.partition(".")
+        if not point or self.decimal_separator == ".":
+            return written
+        # Three decimals after a comma would look like thousands to some.
+        return f"{whole}{self.decimal_separator}{decimals}{'0' * (len(decimals) == 3)}"
 
 
 def _rounded(written: str) -> str:
