@@ -41,6 +41,8 @@ def write_parquet(path: Path, out: CanonicalCsv, writing: Writing) -> None:
             "autoload_known_extensions": False,
         },
     ) as engine:
+        # DuckDB takes some programs for people at a terminal, and would draw among their log lines.
+        engine.execute("SET enable_progress_bar = false")
         try:
             _write(engine, _literal(str(path)), out, writing)
         except duckdb.Error as error:
