@@ -24,7 +24,7 @@ ZIP = b"PK\x03\x04"
 _PARQUET = re.compile(rb"PAR1[^\n]{0,64}?[\x00-\x08\x0e-\x1f]", re.DOTALL)
 """PAR1 alone may be the name of a product; what follows it in Parquet is no text."""
 
-_REFUSED: tuple[tuple[re.Pattern[bytes], Refusal], ...] = (
+SIGNATURES: tuple[tuple[re.Pattern[bytes], Refusal], ...] = (
     (re.compile(rb"PK\x05\x06"), Refusal("format/archive", f"This is an empty zip archive. {_WANTED}")),
     (re.compile(rb"BZh[1-9]1AY&SY"), Refusal("format/compressed", f"This file is bzip2-compressed. {_WANTED}")),
     (re.compile(rb"\xfd7zXZ\x00"), Refusal("format/compressed", f"This file is xz-compressed. {_WANTED}")),
@@ -63,7 +63,7 @@ def refusal_for(head: bytes) -> Refusal | None:
     """Judges the beginning of a file that is neither compressed nor a container; None means that it may be text."""
     if not head:
         return EMPTY
-    return next((refusal for signature, refusal in _REFUSED if signature.match(head)), None)
+    return next((refusal for signature, refusal in SIGNATURES if signature.match(head)), None)
 
 
 def is_binary(head: bytes) -> bool:

@@ -22,6 +22,6 @@ def read(feed_reader: DuckDbFeedReader, tmp_path: Path) -> Read:
     def read_text(text: str | bytes, /, **options: str) -> Reading:
         path = tmp_path / "feed.csv"
         path.write_bytes(text.encode() if isinstance(text, str) else text)
-        return read_path(feed_reader, path, **options)
+        return read_path(feed_reader, path, options=options)
 
     return read_text

@@ -1,5 +1,6 @@
 """Reads feeds given as text or bytes and shows all that a reading says, for the tests of the feed reader."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -38,8 +39,10 @@ class Read(Protocol):
     def __call__(self, text: str | bytes, /, **options: str) -> Reading: ...
 
 
-def read_path(reader: DuckDbFeedReader, path: Path, batch_size: int = 1_000, **options: str) -> Reading:
-    feed = reader.read(path, ReadRequest(SELLER, OBJECT_DAY, FeedOptions.from_texts(options)))
+def read_path(
+    reader: DuckDbFeedReader, path: Path, batch_size: int = 1_000, options: Mapping[str, str] | None = None
+) -> Reading:
+    feed = reader.read(path, ReadRequest(SELLER, OBJECT_DAY, FeedOptions.from_texts(options or {})))
     try:
         contributions = [c for batch in feed.contributions(batch_size) for c in batch]
         issues = feed.first_issues(100_000)

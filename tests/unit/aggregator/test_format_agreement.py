@@ -116,7 +116,7 @@ def test_every_format_gives_the_same_books(
     expected = read_path(feed_reader, path)
     write, options = FORMS[form]
     path.write_bytes(write(rows))
-    found = read_path(feed_reader, path, **options)
+    found = read_path(feed_reader, path, options=options)
     assert found.counts == expected.counts
     assert found.contributions == expected.contributions
     assert found.totals == expected.totals

@@ -83,8 +83,8 @@ def _xlsx(path: Path, rows: int) -> None:
 @pytest.mark.parametrize(
     ("write", "rows", "lines", "allowed"),
     [
-        # 60 to 90 MB of text each, which as objects would be several times that, and 30,000 rows in the workbook. What is
-        # allowed, in MiB, are buffers of a fixed size.
+        # 60 to 90 MB of text each, which as objects would be several times that; 30,000 rows in the workbook.
+        # What is allowed, in MiB, are buffers of a fixed size.
         (_json_lines, 300_000, 300_001, 40),
         (_json_array, 300_000, 300_001, 40),
         (_gzip, 600_000, 600_001, 40),
