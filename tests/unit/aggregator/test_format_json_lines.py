@@ -55,6 +55,20 @@ def test_a_line_that_is_no_row_costs_no_other(read: Read, line: str, code: str) 
         assert line.startswith(rejected.raw) or "x" * 100 in rejected.raw
 
 
+@pytest.mark.parametrize(("more", "codes"), [(0, []), (1, [(2, "format/line_too_long")])])
+def test_a_line_may_be_as_long_as_it_says_and_no_longer(read: Read, more: int, codes: list[tuple[int, str]]) -> None:
+    line = GOOD[:-1] + " " * (MAX_OBJECT - len(GOOD) + more) + "}"
+    assert read(f"{GOOD}\n{line}\n{GOOD}\n").codes == codes
+
+
+def test_a_name_that_looks_like_a_header_misleads_nobody(read: Read) -> None:
+    line = GOOD[:-1] + ', "sku;title;qty;date;category;total": 1}'
+    reading = read(f"{line}\n{line}\n")
+    assert reading.recognised.delimiter is None
+    assert reading.codes == [(None, "format/ignored_columns")]
+    assert reading.counts.rows_accepted == 2
+
+
 def test_a_broken_first_line_is_a_rejected_row(read: Read) -> None:
     reading = read(f'{{"product_name": "A", "quantity":\n{GOOD}\n')
     assert reading.codes == [(1, "format/broken_json")]

@@ -323,6 +323,17 @@ def test_a_cut_off_workbook_is_refused(read: Read, cut: int) -> None:
     assert refusal(read, workbook(HEADER, ["A", 1, 1])[:cut]).code == "format/broken_file"
 
 
+def test_altered_bytes_are_noticed_behind_the_rows_too(read: Read) -> None:
+    mark = b"<!--" + b"x" * 500_000 + b"-->"
+    padded = altered(workbook(HEADER, ["A", 1, 1]), SHEET, lambda xml: xml + mark.decode())
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(padded)) as old, zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as new:
+        for name in old.namelist():
+            new.writestr(name, old.read(name))
+    assert read(buffer.getvalue()).counts.rows_accepted == 1
+    assert refusal(read, buffer.getvalue().replace(b"x-->", b"y-->")).code == "format/broken_file"
+
+
 def test_altered_bytes_are_noticed_by_the_archive(read: Read) -> None:
     content = bytearray(workbook(HEADER, *([f"A{n}", 1, 1] for n in range(5_000))))
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
