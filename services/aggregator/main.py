@@ -132,7 +132,12 @@ def create_app(settings: AggregatorSettings | None = None, open_flow: OpenAggreg
 
 
 def _reader(settings: AggregatorSettings, directory: Path) -> DuckDbFeedReader:
-    return DuckDbFeedReader(directory, memory_limit_mb=settings.reader_memory_mb, threads=settings.reader_threads)
+    return DuckDbFeedReader(
+        directory,
+        memory_limit_mb=settings.reader_memory_mb,
+        threads=settings.reader_threads,
+        max_bytes=settings.max_feed_bytes,
+    )
 
 
 def _database_limits(settings: AggregatorSettings) -> MySqlLimits:

@@ -31,7 +31,10 @@ class AggregatorSettings(WorkerSettings, WorkDirSettings):
     feed_events_topic_arn: str
 
     max_feed_bytes: int = Field(default=5 * GIBIBYTE, ge=1)
-    """A larger object is FATAL format/too_large. Disk in use is at most this, decompressed, per message in work."""
+    """A larger object is FATAL format/too_large, as is one that holds more when it is decompressed or unpacked.
+
+    Disk in use per message in work: the object, what is decompressed from it, its rows as text; each at most this.
+    """
     lease_seconds: float = Field(default=60.0, ge=1)
     """How long a feed stays with a worker that fell silent; renewed every third of it."""
     contribution_batch: int = Field(default=2_000, ge=1, le=10_000)

@@ -1,6 +1,8 @@
 """Reads a local file into validated, aggregated rows with DuckDB, out of core."""
 
+import shutil
 import uuid
+from dataclasses import replace
 from pathlib import Path
 from typing import Self
 
@@ -9,25 +11,30 @@ import duckdb
 from services.aggregator.adapters.duckdb_read_feed import DuckDbReadFeed
 from services.aggregator.adapters.duckdb_session import FeedSession, ParsedStatements
 from services.aggregator.adapters.duckdb_text_reading import Reading
-from services.aggregator.errors import UnreadableFeed
+from services.aggregator.adapters.prepared_text import PreparedText, prepare
+from services.aggregator.adapters.utf8_blocks import HEAD_BYTES
 from services.aggregator.ports import ReadRequest
+from services.aggregator.rules.charsets import charset_of
 from services.aggregator.rules.feed_sample import SAMPLE_CHARACTERS, take_sample
-from services.aggregator.rules.file_signatures import encoding_of, refusal_for
 from services.aggregator.rules.layouts import Layout, recognise
 from shared.schemas.feeds import Recognised
 
-_HEAD_BYTES = 1 << 18
+GIBIBYTE = 1 << 30
 
 
 class DuckDbFeedReader:
     """One engine for the process: its memory limit and threads are shared by all feeds in work.
 
     Feeds may be read at the same time from several threads; each has a connection and tables of its own.
-    What does not fit into `memory_limit_mb` goes to files in `work_dir`, which only this reader may use.
+    What does not fit into `memory_limit_mb` goes to files in `work_dir`, which only this reader may use. Whatever a
+    file holds when it is unpacked, no more than `max_bytes` of it are.
     """
 
-    def __init__(self, work_dir: Path, *, memory_limit_mb: int = 400, threads: int = 2) -> None:
+    def __init__(
+        self, work_dir: Path, *, memory_limit_mb: int = 400, threads: int = 2, max_bytes: int = 5 * GIBIBYTE
+    ) -> None:
         self._work_dir = work_dir
+        self._max_bytes = max_bytes
         work_dir.mkdir(parents=True, exist_ok=True)
         self._engine = duckdb.connect(
             ":memory:",
@@ -44,20 +51,19 @@ class DuckDbFeedReader:
 
     def read(self, path: Path, request: ReadRequest) -> DuckDbReadFeed:
         """See FeedReader. The file is not needed any more once this has returned."""
-        encoding, layout = _recognise(path)
-        recognised = Recognised(
-            format="csv",
-            layout=layout.name,
-            charset=encoding,
-            delimiter=layout.delimiter,
-            columns=layout.column_names,
-            ignored_columns=list(layout.columns.ignored),
-        )
-        copy = self._work_dir / f"{uuid.uuid4().hex}.lines"
-        reading = Reading(self._open_session, path, layout, request, copy)
-        session, loaded = reading.run(is_utf8=encoding == "utf-8")
+        name = uuid.uuid4().hex
+        scratch = self._work_dir / f"{name}.prepared"
         try:
-            return DuckDbReadFeed(session, layout, recognised, loaded)
+            text = prepare(path, scratch, request.options, self._max_bytes)
+            layout = _recognise(text)
+            reading = Reading(self._open_session, text, layout, request, self._work_dir / f"{name}.lines")
+            session, loaded = reading.run()
+        finally:
+            if scratch.exists():
+                shutil.rmtree(scratch)
+        try:
+            recognised = _recognised(text, layout)
+            return DuckDbReadFeed(session, layout, recognised, loaded, notes=text.notes, line_offset=text.line_offset)
         except BaseException:
             session.close()
             raise
@@ -77,14 +83,26 @@ class DuckDbFeedReader:
         self.close()
 
 
-def _recognise(path: Path) -> tuple[str, Layout]:
-    with path.open("rb") as file:
-        head = file.read(_HEAD_BYTES)
-    if refusal := refusal_for(head):
-        raise UnreadableFeed(refusal.code, refusal.message)
-    encoding, mark = encoding_of(head)
+def _recognise(text: PreparedText) -> Layout:
+    with text.path.open("rb") as file:
+        charset, mark = charset_of(file.read(HEAD_BYTES), None if text.is_ours else text.charset)
     # Bytes that are not text are found, with their offset, when the whole file is read.
-    with path.open(encoding=encoding, errors="replace", newline=None) as text:
+    with text.path.open(encoding=charset, errors="replace", newline=None) as characters:
         if mark:
-            text.read(1)
-        return encoding, recognise(take_sample(iter(lambda: text.read(SAMPLE_CHARACTERS), "")))
+            characters.read(1)
+        sample = take_sample(iter(lambda: characters.read(SAMPLE_CHARACTERS), ""))
+    # Ours has commas; what a seller's value looks like must not mislead.
+    return recognise(replace(sample, sep=",") if text.is_ours else sample)
+
+
+def _recognised(text: PreparedText, layout: Layout) -> Recognised:
+    return Recognised(
+        format=text.format,
+        layout=layout.name,
+        compression=text.compression,
+        charset=text.charset,
+        delimiter=None if text.is_ours else layout.delimiter,
+        sheet=text.sheet,
+        columns=layout.column_names,
+        ignored_columns=list(layout.columns.ignored),
+    )

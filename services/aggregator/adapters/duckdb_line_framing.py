@@ -47,14 +47,14 @@ class FramedText:
             self.path.unlink(missing_ok=True)
 
 
-def frame(path: Path, copy: Path, delimiter: str) -> FramedText:
-    """Reads `path` once and writes `copy` only if it must.
+def frame(path: Path, copy: Path, delimiter: str, charset: str | None = None) -> FramedText:
+    """Reads `path` once and writes `copy` only if it must. `charset`: where there is no byte order mark.
 
     Raises UnreadableFeed with the zero-based byte offset when the bytes are no text in the file's encoding.
     """
     with path.open("rb") as source, LazyCopy(path, copy) as sink:
         framing = _Framing(delimiter)
-        for block, changed in normalised(source, sink):
+        for block, changed in normalised(source, sink, charset):
             for framed, reframed in framing.feed(block):
                 sink.write(framed, changed=changed or reframed)
         for tail, changed in framing.finish():
@@ -155,10 +155,11 @@ def _escaped(text: bytes) -> tuple[bytes, bool]:
 def _fault(code: str, text: bytes) -> bytes:
     """Stands for whole lines that are no record, so that those after them keep their numbers."""
     lines = text.count(b"\n")
-    return _marked(code, lines, text[:_RAW_BYTES]) + _BLANK_LINE * (lines - 1)
+    return marked(code, lines, text[:_RAW_BYTES]) + _BLANK_LINE * (lines - 1)
 
 
-def _marked(code: str, lines: int, head: bytes) -> bytes:
+def marked(code: str, lines: int, head: bytes) -> bytes:
+    """The line that stands for `lines` lines which are no record: the rule of this code rejects it."""
     return fault_line(code, lines, head).encode() + b"\n"
 
 
@@ -203,6 +204,6 @@ class _SkippedRecord:
         """What stands for it, in blocks: it may have more lines than memory would hold."""
         code = "format/unclosed_quote" if self._gist == b'"' else "format/line_too_long"
         lines = self._newlines + (not self._ends_line)
-        yield _marked(code, lines, self._head), True
+        yield marked(code, lines, self._head), True
         for done in range(1, lines, _BLANK_LINES_AT_ONCE):
             yield _BLANK_LINE * min(lines - done, _BLANK_LINES_AT_ONCE), True

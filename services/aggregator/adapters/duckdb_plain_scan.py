@@ -16,7 +16,7 @@ from services.aggregator.adapters.duckdb_row_sql import named_line_end, quoted, 
 from services.aggregator.rules.layouts import Layout
 from services.aggregator.rules.row_rule import MAX_ID, MAX_NAME
 from services.aggregator.rules.row_rules import CURRENCIES
-from services.aggregator.rules.writing import Writing
+from services.aggregator.rules.row_style import RowStyle
 
 KEYS = ("product_id", "product_name", "category", "currency", "day")
 """What plain rows are grouped by, as text, '' where the feed has no such column."""
@@ -41,7 +41,7 @@ class PlainScan:
     path: Path
     line_end: bytes
     layout: Layout
-    writing: Writing
+    style: RowStyle
     seller_id: str
     is_framed: bool
 
@@ -99,7 +99,7 @@ class PlainScan:
         room = _ROOM_IN_FRAMED if self.is_framed else _ROOM
         # Where the file was not framed, one line that is longer than a record may be has it framed.
         longest = 8 * MAX_RECORD_BYTES if self.is_framed else MAX_RECORD_BYTES
-        columns = ", ".join(f"'c{n}': 'VARCHAR'" for n in range(self.writing.cells + room))
+        columns = ", ".join(f"'c{n}': 'VARCHAR'" for n in range(self.style.cells + room))
         delimiter = "\\t" if self.layout.delimiter == "\t" else self.layout.delimiter
         return f"""read_csv({quoted(str(self.path))}, columns={{{columns}}}, delim='{delimiter}', quote='"', escape='"',
             new_line='{named_line_end(self.line_end)}', header=false, auto_detect=false, null_padding=true,
@@ -113,13 +113,13 @@ class PlainScan:
         cell = f"c{position}"
         if self.is_framed:
             cell = f"replace({cell}, '{JOIN}', ' ')"
-        return f"trim({cell}, ' ')" if self.writing.is_padded else cell
+        return f"trim({cell}, ' ')" if self.style.is_padded else cell
 
     def _key(self, key: str) -> str:
         if key != "day":
             return self._cell(key)
         day = self._cell("occurred_at")
-        return f"left({day}, 10)" if self.writing.has_times else day
+        return f"left({day}, 10)" if self.style.has_times else day
 
     def _numbers(self) -> str:
         quantity = f"TRY_CAST(TRY_CAST({self._cell('quantity')} AS INTEGER) AS DECIMAL(6,0)) AS quantity"
@@ -133,7 +133,7 @@ class PlainScan:
         return f"{quantity}, {given}, {amount}"
 
     def _dotted(self, money: str) -> str:
-        return f"replace({self._cell(money)}, ',', '.')" if money in self.writing.comma else self._cell(money)
+        return f"replace({self._cell(money)}, ',', '.')" if money in self.style.comma else self._cell(money)
 
     def _revenue(self) -> str:
         return (
@@ -147,8 +147,8 @@ class PlainScan:
         width = self.layout.columns.width
         terms = [f"NOT starts_with(c0, '{FAULT}')"] if self.is_framed else []
         terms += [f"c{width - 1} IS NOT NULL", f"regexp_full_match({self._cell('quantity')}, '{_QUANTITY}')"]
-        terms += [f"coalesce(c{n}, '') = ''" for n in range(width, self.writing.cells)]
-        terms.append(f"c{self.writing.cells} IS NULL")
+        terms += [f"coalesce(c{n}, '') = ''" for n in range(width, self.style.cells)]
+        terms.append(f"c{self.style.cells} IS NULL")
         if "amount" in position:
             terms += [self._is_money("amount"), "amount IS NOT NULL"]
         if "revenue" in position:
@@ -159,7 +159,7 @@ class PlainScan:
             terms.append(given)
         if "seller_id" in position:
             terms.append(f"{self._cell('seller_id')} IN ('', {quoted(self.seller_id)})")
-        if "occurred_at" in position and self.writing.has_times:
+        if "occurred_at" in position and self.style.has_times:
             terms.append(f"regexp_full_match({self._cell('occurred_at')}[11:], '{ISO_TIME}')")
         if self.has_ids:
             terms += [self._is_plain_id("transaction_id"), self._is_plain_item()]
@@ -167,11 +167,11 @@ class PlainScan:
 
     def _is_money(self, money: str) -> str:
         cell = self._cell(money)
-        if money not in self.writing.comma:
+        if money not in self.style.comma:
             pattern = _REVENUE if money == "revenue" else rf"{_WHOLE}(\.[0-9]{{1,4}})?"
         else:
             # Three digits behind a comma have two readings, unless the uploader said what the comma is.
-            decimals = "[0-9]{1,4}" if self.writing.comma_is_declared else "([0-9]{1,2}|[0-9]{4})"
+            decimals = "[0-9]{1,4}" if self.style.comma_is_declared else "([0-9]{1,2}|[0-9]{4})"
             pattern = f"{'-?' if money == 'revenue' else ''}{_WHOLE}(,{decimals})?"
         return f"regexp_full_match({cell}, '{pattern}')"
 

@@ -13,10 +13,11 @@ from services.aggregator.adapters.duckdb_load_feed import FeedLoader, Loaded, No
 from services.aggregator.adapters.duckdb_plain_scan import PlainScan
 from services.aggregator.adapters.duckdb_row_sql import Judging
 from services.aggregator.adapters.duckdb_session import FeedSession
+from services.aggregator.adapters.prepared_text import PreparedText
 from services.aggregator.adapters.text_facts import TextFacts, text_facts
 from services.aggregator.ports import ReadRequest
 from services.aggregator.rules.layouts import Layout
-from services.aggregator.rules.writing import writing_of
+from services.aggregator.rules.row_style import row_style_of
 from shared.schemas.events import Phase
 
 log = structlog.get_logger(__name__)
@@ -32,36 +33,42 @@ class Reading:
     def __init__(
         self,
         open_session: Callable[[], FeedSession],
-        path: Path,
+        text: PreparedText,
         layout: Layout,
         request: ReadRequest,
         copy: Path,
     ) -> None:
         self._open_session = open_session
-        self._path = path
+        self._text = text
+        self._path = text.path
         self._copy = copy
         self._layout = layout
         self._request = request
         self._judging = Judging(layout, request.options)
-        self._writing = writing_of(layout.columns, layout.sample, request.options)
+        self._style = row_style_of(layout.columns, layout.sample, request.options)
         # Rows can be told from themselves, unless they carry values on from rows before them.
         self._is_scanned = layout.preset is None or not layout.preset.carried
 
-    def run(self, *, is_utf8: bool) -> tuple[FeedSession, Loaded]:
+    def run(self) -> tuple[FeedSession, Loaded]:
         """The session with the feed's tables; the caller closes it. Raises UnreadableFeed."""
-        if is_utf8 and (read := self._as_it_stands()):
+        text = self._text
+        if text.is_ours:
+            return self._framed(Source(text.path, b"\n", text.lines, is_framed=True))
+        if text.charset in ("utf-8", "ascii") and (read := self._as_it_stands()):
             return read
-        framed = frame(self._path, self._copy, self._layout.delimiter)
+        framed = frame(text.path, self._copy, self._layout.delimiter, text.charset)
         try:
-            source = Source(framed.path, b"\n", framed.lines, is_framed=True)
-            if self._is_scanned:
-                try:
-                    return self._scanned(source)
-                except NotAsExpected as surprise:
-                    log.warning("feed.scan_given_up", reason=str(surprise))
-            return self._line_by_line(source)
+            return self._framed(Source(framed.path, b"\n", framed.lines, is_framed=True))
         finally:
             framed.discard()
+
+    def _framed(self, source: Source) -> tuple[FeedSession, Loaded]:
+        if self._is_scanned:
+            try:
+                return self._scanned(source)
+            except NotAsExpected as surprise:
+                log.warning("feed.scan_given_up", reason=str(surprise))
+        return self._line_by_line(source)
 
     def _as_it_stands(self) -> tuple[FeedSession, Loaded] | None:
         """None if the file must be framed."""
@@ -113,9 +120,7 @@ class Reading:
 
     def _scan(self, source: Source) -> PlainScan:
         seller_id = self._request.seller_id
-        return PlainScan(
-            source.path, source.line_end, self._layout, self._writing, seller_id, is_framed=source.is_framed
-        )
+        return PlainScan(source.path, source.line_end, self._layout, self._style, seller_id, is_framed=source.is_framed)
 
     def _facts(self, size: int) -> TextFacts:
         def told(offset: int) -> None:

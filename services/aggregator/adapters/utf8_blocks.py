@@ -7,9 +7,11 @@ from types import TracebackType
 from typing import BinaryIO, Self
 
 from services.aggregator.errors import UnreadableFeed
-from services.aggregator.rules.file_signatures import encoding_of
+from services.aggregator.rules.charsets import charset_of
 
 BLOCK_BYTES = 1 << 18
+HEAD_BYTES = 1 << 18
+"""Of a file, from which is told what it is."""
 
 
 class LazyCopy:
@@ -56,13 +58,18 @@ def _copy_prefix(source: Path, out: BinaryIO, size: int) -> None:
             size -= len(block)
 
 
-def normalised(source: BinaryIO, sink: LazyCopy) -> Iterator[tuple[bytes, bool]]:
-    """Blocks of valid UTF-8 with plain newlines, and whether each differs from the bytes of the file."""
-    head = source.read(4)
-    encoding, mark = encoding_of(head)
+def normalised(
+    source: BinaryIO, sink: LazyCopy | None = None, declared: str | None = None
+) -> Iterator[tuple[bytes, bool]]:
+    """Blocks of valid UTF-8 with plain newlines, and whether each differs from the bytes of the file.
+
+    `declared`: the text's character set where it has no byte order mark. Raises UnreadableFeed with the zero-based
+    offset of the first bytes that are no text in it.
+    """
+    encoding, mark = charset_of(source.read(HEAD_BYTES), declared)
     source.seek(len(mark))
-    recoded = encoding != "utf-8"
-    if not recoded:
+    recoded = encoding not in ("utf-8", "ascii")
+    if sink is not None and not recoded:
         sink.skip_mark(len(mark))
     decoder = codecs.getincrementaldecoder(encoding)()
     offset, held = len(mark), b""
@@ -70,7 +77,7 @@ def normalised(source: BinaryIO, sink: LazyCopy) -> Iterator[tuple[bytes, bool]]
         read = source.read(BLOCK_BYTES)
         text = decode_block(decoder, read, offset, encoding)
         offset += len(read)
-        block = held + (text.encode() if recoded else read)
+        block = held + (_encode(text, offset, encoding) if recoded else read)
         # A carriage return at the end may be half of a line end.
         held = b"\r" if read and block.endswith(b"\r") else b""
         block = block.removesuffix(held) if held else block
@@ -82,12 +89,31 @@ def normalised(source: BinaryIO, sink: LazyCopy) -> Iterator[tuple[bytes, bool]]
             return
 
 
+def decoded(head: bytes, encoding: str, offset: int, *, is_whole: bool) -> str:
+    """The text of the beginning of a file, `offset` bytes behind its start. Raises UnreadableFeed as above."""
+    decoder = codecs.getincrementaldecoder(encoding)()
+    return decode_block(decoder, head, offset, encoding) + (
+        "" if not is_whole else decode_block(decoder, b"", offset + len(head), encoding)
+    )
+
+
 def decode_block(decoder: codecs.IncrementalDecoder, read: bytes, offset: int, encoding: str) -> str:
-    """Raises UnreadableFeed with the place of the first byte that is no text; `offset`: where `read` begins."""
+    """Raises UnreadableFeed with the place of the first bytes that are no text; `offset`: where `read` begins."""
     pending = len(decoder.getstate()[0])
     try:
         return decoder.decode(read, final=not read)
     except UnicodeDecodeError as error:
-        at = offset - pending + error.start
-        message = f"The text is not valid {encoding.upper()}: see the byte at offset {at} (counted from zero)."
-        raise UnreadableFeed("format/invalid_encoding", message) from error
+        raise _no_text(encoding, offset - pending + error.start) from error
+
+
+def _encode(text: str, offset: int, encoding: str) -> bytes:
+    """Some codecs let through what is no character: half of a surrogate pair."""
+    try:
+        return text.encode()
+    except UnicodeEncodeError as error:
+        raise _no_text(encoding, offset - len(text[error.start :].encode(encoding, "replace"))) from error
+
+
+def _no_text(encoding: str, offset: int) -> UnreadableFeed:
+    message = f"The text is not valid {encoding.upper()}: see the byte at offset {offset} (counted from zero)."
+    return UnreadableFeed("format/invalid_encoding", message)

@@ -1,5 +1,6 @@
-"""What a file is by its first bytes, as far as that decides that it is not a feed we read."""
+"""What a file is by its first bytes: compressed, a container that is read, or nothing that can be a feed."""
 
+import re
 from dataclasses import dataclass
 
 
@@ -11,65 +12,68 @@ class Refusal:
     message: str
 
 
-_TEXT_WANTED = "Please send plain CSV text: UTF-8, with or without a header row."
+_WANTED = "Please send CSV, TSV, JSON Lines, a JSON array, Parquet or XLSX; gzip or zstd of these is fine."
+_INSIDE = "Please send the file that is inside."
 
-SIGNATURES: tuple[tuple[bytes, Refusal], ...] = (
-    (b"PK\x03\x04", Refusal("format/archive", f"This is a zip archive or an Excel workbook. {_TEXT_WANTED}")),
-    (b"PK\x05\x06", Refusal("format/archive", f"This is an empty zip archive. {_TEXT_WANTED}")),
-    (b"\x1f\x8b", Refusal("format/compressed", f"This file is gzip-compressed, which is not read yet. {_TEXT_WANTED}")),
-    (b"BZh", Refusal("format/compressed", f"This file is bzip2-compressed. {_TEXT_WANTED}")),
-    (b"\xfd7zXZ\x00", Refusal("format/compressed", f"This file is xz-compressed. {_TEXT_WANTED}")),
-    (b"\x28\xb5\x2f\xfd", Refusal("format/compressed", f"This file is zstd-compressed. {_TEXT_WANTED}")),
-    (b"7z\xbc\xaf\x27\x1c", Refusal("format/archive", f"This is a 7z archive. {_TEXT_WANTED}")),
-    (b"Rar!\x1a\x07", Refusal("format/archive", f"This is a RAR archive. {_TEXT_WANTED}")),
-    (b"\xd0\xcf\x11\xe0", Refusal("format/unsupported", f"This is an old Excel or Word document. {_TEXT_WANTED}")),
-    (b"PAR1", Refusal("format/unsupported", f"This is a Parquet file, which is not read yet. {_TEXT_WANTED}")),
-    (b"%PDF", Refusal("format/unsupported", f"This is a PDF document. {_TEXT_WANTED}")),
-    (b"<?xml", Refusal("format/unsupported", f"This is an XML document. {_TEXT_WANTED}")),
+_COMPRESSIONS: tuple[tuple[re.Pattern[bytes], str], ...] = (
+    (re.compile(rb"\x1f\x8b"), "gzip"),
+    # A zstd file may begin with frames that hold no data.
+    (re.compile(rb"\x28\xb5\x2f\xfd|[\x50-\x5f]\x2a\x4d\x18", re.DOTALL), "zstd"),
+)
+ZIP = b"PK\x03\x04"
+_PARQUET = re.compile(rb"PAR1[^\n]{0,64}?[\x00-\x08\x0e-\x1f]", re.DOTALL)
+"""PAR1 alone may be the name of a product; what follows it in Parquet is no text."""
+
+SIGNATURES: tuple[tuple[re.Pattern[bytes], Refusal], ...] = (
+    (re.compile(rb"PK\x05\x06"), Refusal("format/archive", f"This is an empty zip archive. {_WANTED}")),
+    (re.compile(rb"BZh[1-9]1AY&SY"), Refusal("format/compressed", f"This file is bzip2-compressed. {_WANTED}")),
+    (re.compile(rb"\xfd7zXZ\x00"), Refusal("format/compressed", f"This file is xz-compressed. {_WANTED}")),
+    (re.compile(rb"7z\xbc\xaf\x27\x1c"), Refusal("format/archive", f"This is a 7z archive. {_INSIDE}")),
+    (re.compile(rb"Rar!\x1a\x07"), Refusal("format/archive", f"This is a RAR archive. {_INSIDE}")),
+    (
+        re.compile(rb"\xd0\xcf\x11\xe0"),
+        Refusal("format/unsupported", f"This is an old or password-protected Office document. {_WANTED}"),
+    ),
+    (re.compile(rb"PARE[\x00-\x1f]"), Refusal("format/unsupported", f"This is an encrypted Parquet file. {_WANTED}")),
+    (re.compile(rb"%PDF-"), Refusal("format/unsupported", f"This is a PDF document. {_WANTED}")),
+    (re.compile(rb"<\?xml"), Refusal("format/unsupported", f"This is an XML document. {_WANTED}")),
 )
 
 EMPTY = Refusal("format/empty_file", "The file holds no rows at all: it is empty or blank.")
-BINARY = Refusal("format/binary", f"This is a binary file, not text. {_TEXT_WANTED}")
-UTF_32 = Refusal("format/unsupported", f"This file is UTF-32 text. {_TEXT_WANTED}")
+BINARY = Refusal("format/binary", f"This is a binary file, not text. {_WANTED}")
+ARCHIVE = Refusal("format/archive", f"This is a zip archive. {_INSIDE}")
+COMPRESSED_TWICE = Refusal("format/compressed", "The file is compressed twice. Please compress it only once.")
 
 _CONTROLS = bytes(code for code in range(32) if code not in b"\t\n\v\f\r")
 """Bytes that no text needs. In bytes at random every tenth is one, in machine code and in UTF-16 far more."""
 _FEW = 8
 
-_BYTE_ORDER_MARKS: tuple[tuple[bytes, str], ...] = (
-    (b"\xef\xbb\xbf", "utf-8"),
-    (b"\xff\xfe", "utf-16-le"),
-    (b"\xfe\xff", "utf-16-be"),
-)
+
+def compression_of(head: bytes) -> str | None:
+    """`gzip` or `zstd`, if a file that begins like this is compressed so."""
+    return next((name for signature, name in _COMPRESSIONS if signature.match(head)), None)
+
+
+def container_of(head: bytes) -> str | None:
+    """`parquet` or `zip`, if a file that begins like this is one."""
+    return "zip" if head.startswith(ZIP) else "parquet" if _PARQUET.match(head) else None
 
 
 def refusal_for(head: bytes) -> Refusal | None:
-    """Judges the first few kilobytes of a file; None means that it may be text."""
+    """Judges the beginning of a file that is neither compressed nor a container; None means that it may be text."""
     if not head:
         return EMPTY
-    for signature, refusal in SIGNATURES:
-        if head.startswith(signature):
-            return refusal
-    if head.startswith((b"\xff\xfe\x00\x00", b"\x00\x00\xfe\xff")):
-        return UTF_32
-    _, mark = encoding_of(head)
-    # UTF-16 text is full of zero bytes; it is told by its mark.
-    return BINARY if mark == b"" and _is_binary(head) else None
+    return next((refusal for signature, refusal in SIGNATURES if signature.match(head)), None)
 
 
-def _is_binary(head: bytes) -> bool:
-    """A few control bytes, or many in few lines, are the fault of some rows: those are rejected, the others count."""
+def is_binary(head: bytes) -> bool:
+    """Judges text in UTF-8, as far as it is text.
+
+    A few control bytes, or many in few lines, are the fault of some rows: those are rejected, the others count.
+    """
     controls = len(head) - len(head.translate(None, _CONTROLS))
     if controls < _FEW or controls * 20 < len(head):
         return False
     lines = head.splitlines()
     spoiled = sum(len(line) != len(line.translate(None, _CONTROLS)) for line in lines)
     return controls * 4 > len(head) or spoiled * 2 > len(lines)
-
-
-def encoding_of(head: bytes) -> tuple[str, bytes]:
-    """The encoding by byte order mark (UTF-8 without one), and the mark itself."""
-    for mark, encoding in _BYTE_ORDER_MARKS:
-        if head.startswith(mark):
-            return encoding, mark
-    return "utf-8", b""

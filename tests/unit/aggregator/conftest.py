@@ -19,9 +19,9 @@ def feed_reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DuckDbFeed
 def read(feed_reader: DuckDbFeedReader, tmp_path: Path) -> Read:
     """Reads text or bytes as a feed of `seller-1` whose object was made on 2026-03-04."""
 
-    def read_text(text: str | bytes) -> Reading:
+    def read_text(text: str | bytes, /, **options: str) -> Reading:
         path = tmp_path / "feed.csv"
         path.write_bytes(text.encode() if isinstance(text, str) else text)
-        return read_path(feed_reader, path)
+        return read_path(feed_reader, path, options=options)
 
     return read_text

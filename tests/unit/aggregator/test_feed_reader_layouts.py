@@ -1,5 +1,6 @@
 """How a feed's layout is told: delimiters, headers, aliases, and what makes a whole file unreadable."""
 
+import bz2
 import gzip
 import io
 import random
@@ -152,9 +153,10 @@ def _zip() -> bytes:
         (b"product_name,title,quantity,amount\nA,B,1,1\n", "format/duplicate_columns"),
         (b"product_name,quantity,Quantity,amount\nA,1,1,1\n", "format/duplicate_columns"),
         (b"product_name,quantity,price,unit price\nA,1,1,1\n", "format/duplicate_columns"),
-        (gzip.compress(b"A,1,2,2\n"), "format/compressed"),
+        (gzip.compress(gzip.compress(b"A,1,2,2\n")), "format/compressed"),
+        (bz2.compress(b"A,1,2,2\n"), "format/compressed"),
         (_zip(), "format/archive"),
-        (b"PAR1" + bytes(100), "format/unsupported"),
+        (b"PAR1" + bytes(100), "format/broken_file"),
         (b"%PDF-1.7\n", "format/unsupported"),
         (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(100), "format/unsupported"),
         (bytes(range(256)) * 4 + bytes(100), "format/binary"),

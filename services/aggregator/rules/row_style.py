@@ -12,7 +12,7 @@ _MONEY = ("amount", "revenue")
 
 
 @dataclass(frozen=True, slots=True)
-class Writing:
+class RowStyle:
     """`cells`: how many a row has, empty ones from trailing delimiters included. `is_padded`: blanks surround values.
 
     `comma`: the money columns written with a decimal comma; `comma_is_declared`: the uploader said so.
@@ -26,7 +26,7 @@ class Writing:
     has_times: bool
 
 
-def writing_of(columns: Columns, rows: Sequence[Sequence[str]], options: FeedOptions) -> Writing:
+def row_style_of(columns: Columns, rows: Sequence[Sequence[str]], options: FeedOptions) -> RowStyle:
     """`rows`: the cells of some of the first rows."""
     declared = options.decimal_separator == ","
     comma = {
@@ -35,7 +35,7 @@ def writing_of(columns: Columns, rows: Sequence[Sequence[str]], options: FeedOpt
         if money in columns.position
         and (declared or any(_COMMA_DECIMALS.fullmatch(cell) for cell in _column(columns, rows, money)))
     }
-    return Writing(
+    return RowStyle(
         cells=max([columns.width, *(len(row) for row in rows if not any(row[columns.width :]))]),
         is_padded=any(cell != cell.strip(" ") for row in rows for cell in row),
         comma=frozenset(comma),

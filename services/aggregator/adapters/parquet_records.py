@@ -1,0 +1,129 @@
+"""Turns a Parquet file into rows of text: exact decimals, dates as dates, and nothing that its writer did not say."""
+
+# ruff: noqa: S608 - what is pasted is the path that the flow chose and the file's own column names, both quoted
+
+import re
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from services.aggregator.adapters.canonical_csv import CanonicalCsv
+from services.aggregator.adapters.keyed_records import MAX_COLUMNS, check_header, too_many_columns
+from services.aggregator.errors import UnreadableFeed
+from services.aggregator.rules.typed_values import NESTED, Unfit, Writing, fields_of
+
+_BATCH = 500
+_ENGINE_MB = 128
+_NESTED = re.compile(r".*\]|(STRUCT|MAP|UNION|VARIANT)\b.*", re.DOTALL)
+_MOMENTS = re.compile(r"DATE|TIMESTAMP.*", re.DOTALL)
+_NUMBERS = re.compile(r"U?(TINY|SMALL|BIG|HUGE)INT|U?INTEGER|DECIMAL.*", re.DOTALL)
+_ZONED = "TIMESTAMP WITH TIME ZONE"
+
+Convert = Callable[[Any], str]
+
+
+def write_parquet(path: Path, out: CanonicalCsv, writing: Writing) -> None:
+    """Writes a header and one line for each row.
+
+    Raises UnreadableFeed: `format/broken_file` when it is no Parquet that can be read; for names that are no feed's.
+    """
+    # An engine of its own: a damaged file can make DuckDB stop answering for good, and the process's engine is shared.
+    with duckdb.connect(
+        ":memory:",
+        config={
+            "memory_limit": f"{_ENGINE_MB}MB",
+            "threads": 1,
+            "preserve_insertion_order": True,
+            "autoinstall_known_extensions": False,
+            "autoload_known_extensions": False,
+        },
+    ) as engine:
+        # DuckDB takes some programs for people at a terminal, and would draw among their log lines.
+        engine.execute("SET enable_progress_bar = false")
+        try:
+            _write(engine, _literal(str(path)), out, writing)
+        except duckdb.Error as error:
+            message = "This Parquet file is damaged, or was written in a way that cannot be read."
+            raise UnreadableFeed("format/broken_file", message) from error
+
+
+def _write(engine: duckdb.DuckDBPyConnection, path: str, out: CanonicalCsv, writing: Writing) -> None:
+    names = _column_names(engine, path)
+    if len(names) > MAX_COLUMNS:
+        raise too_many_columns()
+    check_header(names, is_empty=False)
+    fields = fields_of(names)
+    described = engine.execute(f"DESCRIBE SELECT * FROM read_parquet({path})").fetchall()
+    types = [str(row[1]) for row in described]
+    selected = ", ".join(_selected(str(row[0]), str(row[1])) for row in described)
+    converts = [_convert(kind, field, writing) for kind, field in zip(types, fields, strict=True)]
+    out.row(names)
+    rows = engine.execute(f"SELECT {selected} FROM read_parquet({path})")
+    while batch := rows.fetchmany(_BATCH):
+        for row in batch:
+            try:
+                out.row(["" if v is None else convert(v) for convert, v in zip(converts, row, strict=True)])
+            except Unfit as unfit:
+                out.fault(unfit.code, ", ".join("" if v is None else str(v) for v in row))
+
+
+def _column_names(engine: duckdb.DuckDBPyConnection, path: str) -> list[str]:
+    """As the file has them: the engine renames what differs from another name in its case alone."""
+    schema = engine.execute(f"SELECT name, coalesce(num_children, 0) FROM parquet_schema({path})").fetchall()
+    nodes: Iterator[tuple[str, int]] = iter(schema)
+    _, columns = next(nodes)
+    names = []
+    for _ in range(columns):
+        name, below = next(nodes)
+        names.append(name)
+        while below:
+            below += next(nodes)[1] - 1
+    return names
+
+
+def _selected(name: str, kind: str) -> str:
+    column = '"' + name.replace('"', '""') + '"'
+    if _NESTED.fullmatch(kind):
+        return f"CASE WHEN {column} IS NOT NULL THEN CAST(to_json({column}) AS VARCHAR) END"
+    if kind == "BLOB":
+        # Some writers leave out that a column is text. What is no UTF-8 becomes a character that the rules refuse.
+        return f"CASE WHEN {column} IS NOT NULL THEN coalesce(TRY(decode({column})), chr(64977)) END"
+    if kind == _ZONED:
+        return f"CAST({column} AT TIME ZONE 'UTC' AS VARCHAR)"
+    if kind in ("VARCHAR", "BOOLEAN", "FLOAT", "DOUBLE") or _NUMBERS.fullmatch(kind):
+        return column
+    return f"CAST({column} AS VARCHAR)"
+
+
+def _convert(kind: str, field: str | None, writing: Writing) -> Convert:
+    if _NESTED.fullmatch(kind):
+        return _refuse if field else str
+    if kind == "BOOLEAN":
+        return lambda value: writing.boolean(value, field)
+    if kind in ("FLOAT", "DOUBLE"):
+        return lambda value: writing.binary(value, field)
+    if _NUMBERS.fullmatch(kind):
+        return lambda value: writing.exact(value, field)
+    if _MOMENTS.fullmatch(kind):
+        return lambda text: _moment(text, kind == _ZONED, field, writing)
+    return str
+
+
+def _refuse(value: object) -> str:
+    raise Unfit(NESTED)
+
+
+def _moment(text: str, zoned: bool, field: str | None, writing: Writing) -> str:
+    """The engine's text of a timestamp; what is beyond Python's years stays as it is, for the rules to refuse."""
+    try:
+        moment = datetime.fromisoformat(text[:26] + ("+00:00" if zoned else ""))
+    except ValueError:
+        return text
+    return writing.moment(moment, field)
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
