@@ -54,7 +54,7 @@ class Reading:
         text = self._text
         if text.is_ours:
             return self._framed(Source(text.path, b"\n", text.lines, is_framed=True))
-        if text.charset in ("utf-8", "ascii") and (read := self._as_it_stands()):
+        if text.charset == "utf-8" and (read := self._as_it_stands()):
             return read
         framed = frame(text.path, self._copy, self._layout.delimiter, text.charset)
         try:
