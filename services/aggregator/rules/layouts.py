@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from services.aggregator.errors import UnreadableFeed
-from services.aggregator.rules.columns import COMMISSIONED, Columns, known_names, read_header
+from services.aggregator.rules.columns import COMMISSIONED, Columns, known_names
 from services.aggregator.rules.feed_sample import DELIMITERS, Sample
 from services.aggregator.rules.file_signatures import EMPTY
-from services.aggregator.rules.presets import Preset, preset_of
+from services.aggregator.rules.presets import Preset, columns_of, preset_of
 from services.aggregator.rules.white_space import IN_BLANK_LINES
 
 WITH_HEADER = "header"
@@ -113,7 +113,7 @@ def _with_header(found: dict[str, list[_Record]]) -> Layout | None:
     if delimiter is None or (delimiter not in presets and known[delimiter] < 2):
         return None
     header, preset = found[delimiter][0], presets.get(delimiter)
-    columns = read_header(header.cells, preset.names) if preset else read_header(header.cells)
+    columns = columns_of(header.cells)
     if columns.doubled:
         names = ", ".join(columns.doubled)
         raise UnreadableFeed("format/duplicate_columns", f"The header has more than one column for: {names}.")

@@ -4,9 +4,10 @@ Sources: Amazon Selling Partner API, "Flat File All Orders Report"; Shopify Help
 file". Columns are compared as columns.fold() leaves them.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from services.aggregator.rules.columns import KnownNames, fold, names_of
+from services.aggregator.rules.columns import Columns, KnownNames, fold, names_of, read_header
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +119,13 @@ SHOPIFY_ORDERS = Preset(
 PRESETS = (AMAZON_ALL_ORDERS, SHOPIFY_ORDERS)
 
 
-def preset_of(header: list[str]) -> Preset | None:
+def preset_of(header: Sequence[str]) -> Preset | None:
     """The preset whose export this header is."""
     names = {fold(cell) for cell in header}
     return next((preset for preset in PRESETS if preset.signature <= names), None)
+
+
+def columns_of(header: Sequence[str]) -> Columns:
+    """What a header's columns mean: as its preset has it, if it has one."""
+    preset = preset_of(header)
+    return read_header(header, preset.names) if preset else read_header(header)

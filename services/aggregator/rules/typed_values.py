@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime
 from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation, localcontext
 from math import isfinite
 
-from services.aggregator.rules.columns import read_header
+from services.aggregator.rules.presets import columns_of
 
 MONEY = frozenset(("amount", "revenue"))
 NUMBERS = MONEY | {"quantity"}
@@ -34,7 +34,7 @@ NESTED = "format/nested_value"
 
 def fields_of(names: Sequence[str]) -> list[str | None]:
     """The field that each column feeds, None for those that are ignored."""
-    field_at = {position: field for field, position in read_header(names).position.items()}
+    field_at = {position: field for field, position in columns_of(names).position.items()}
     return [field_at.get(position) for position in range(len(names))]
 
 
