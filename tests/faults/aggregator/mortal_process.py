@@ -17,7 +17,7 @@ from shared.runtime.mysql import MySqlLimits, MySqlPool, MySqlSession, Row
 from shared.runtime.mysql_address import MySqlAddress
 from shared.runtime.retry_policy import Backoff
 from shared.schemas.feeds import FeedType
-from tests.flow.aggregator.fakes import LineReader, MemoryErrorBucket, MemoryUploads
+from tests.flow.aggregator.fakes import LineReader, MemoryErrorBucket, MemoryReceipts, MemoryUploads
 
 
 class Crash(BaseException):
@@ -96,6 +96,7 @@ class Outside:
     work_dir: Path
     uploads: MemoryUploads = field(default_factory=MemoryUploads)
     error_bucket: MemoryErrorBucket = field(default_factory=MemoryErrorBucket)
+    receipts: MemoryReceipts = field(default_factory=MemoryReceipts)
     topic: Topic = field(default_factory=Topic)
 
 
@@ -125,6 +126,7 @@ async def process(outside: Outside, life: Life, *, name: str = "w1", lease: floa
     apply = ApplyFeed(
         Ports(
             uploads=outside.uploads,
+            receipts=outside.receipts,
             error_bucket=outside.error_bucket,
             feeds=MySqlFeeds(pool, lease),
             ledger=MySqlLedger(pool),

@@ -12,7 +12,7 @@ import pytest
 from deploy.local.child_process import Child
 from shared.runtime.aws import AwsClients
 from shared.runtime.settings import ServiceSettings
-from shared.schemas.events import FEED_EVENT, FeedFailed, FeedProcessed
+from shared.schemas.events import FEED_EVENT, FeedEvent, FeedFailed, FeedProcessed
 from tests.conftest import EmulatedAws
 from tests.integration.aggregator.records import Records
 from tests.waiting import until
@@ -41,7 +41,7 @@ async def sqs(settings: ServiceSettings) -> AsyncIterator["SQSClient"]:
         yield client
 
 
-async def announced(sqs: "SQSClient", queue_url: str) -> FeedProcessed | FeedFailed:
+async def announced(sqs: "SQSClient", queue_url: str) -> FeedEvent:
     """The next event that the notifier would get."""
     found: list[Any] = []
 
