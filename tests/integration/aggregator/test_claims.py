@@ -136,3 +136,16 @@ async def test_a_database_that_is_away_is_an_outage() -> None:
             await call
     with pytest.raises(Outage):
         await MySqlLedger(away).commit(claim, done(), None)
+
+
+async def test_every_renewal_shows_how_far_the_feed_is(feeds: MySqlFeeds, records: Records) -> None:
+    claim = await claimed(feeds)
+    row = await records.feed(FEED.feed_id)
+    assert (row["phase"], row["percent"]) == ("receive", 0)
+    await feeds.renew(claim, Progress(Phase.VALIDATE, 55))
+    row = await records.feed(FEED.feed_id)
+    assert (row["phase"], row["percent"]) == ("validate", 55)
+    await feeds.release(claim)
+    row = await records.feed(FEED.feed_id)
+    assert (row["processing_status"], row["phase"], row["percent"]) == ("IN_QUEUE", None, None)
+    assert await records.history(FEED.feed_id) == ["received", "claimed", "released"]
