@@ -124,22 +124,24 @@ def _relation_refused(feed: KnownFeed, options: FeedOptions, named: KnownFeed | 
         or (named.seller_id, named.feed_type) != (feed.seller_id, feed.feed_type)
     ):
         # One message for all of them: whether another seller has such a feed is nobody's business.
-        return _refused("unknown_feed", f"there is no feed {wanted} of this seller and type to {verb}")
+        return _refused("reference/unknown_feed", f"there is no feed {wanted} of this seller and type to {verb}")
     if not named.status.is_terminal and not named.counts:
         return WaitsFor(named.feed_id)
     if named.replaced_by not in (None, feed.feed_id):
         other = named.replaced_by
-        return _refused("replaced_feed", f"feed {wanted} was replaced by {other} already; {verb} that one")
+        return _refused("reference/replaced_feed", f"feed {wanted} was replaced by {other} already; {verb} that one")
     if named.duplicate_of:
         other = named.duplicate_of
-        return _refused("duplicate_feed", f"feed {wanted} adds nothing, it is a duplicate of {other}; {verb} that one")
+        return _refused(
+            "reference/duplicate_feed", f"feed {wanted} adds nothing, it is a duplicate of {other}; {verb} that one"
+        )
     if options.corrects and not named.has_applied:
         message = f"feed {wanted} is {named.status}: none of its rows count, so send the whole file again"
-        return _refused("feed_not_applied", message)
+        return _refused("reference/feed_not_applied", message)
     if options.corrects and named.withdrawn:
-        return _refused("withdrawn_feed", f"feed {wanted} was withdrawn: none of its rows count")
+        return _refused("reference/withdrawn_feed", f"feed {wanted} was withdrawn: none of its rows count")
     return None
 
 
 def _refused(code: str, message: str) -> Refused:
-    return Refused(FeedError(code=f"reference/{code}", message=message))
+    return Refused(FeedError(code=code, message=message))
