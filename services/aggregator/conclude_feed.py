@@ -2,11 +2,12 @@
 evidence → commit. The heavy work happens outside any transaction."""
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import structlog
 
@@ -15,7 +16,6 @@ from services.aggregator.errors import (
     LeaseLost,
     MissingObject,
     MustWait,
-    NewerVersion,
     RelationRefused,
     SameContent,
     UnreadableFeed,
@@ -38,22 +38,23 @@ from services.aggregator.rules.feed_lease import Claimed
 from services.aggregator.rules.feed_outcome import (
     REPORT_ISSUES_LIMIT,
     Conclusion,
-    duplicate,
     failed,
     judged,
     report_of,
-    superseded,
 )
-from services.aggregator.rules.feed_succession import permitted
+from services.aggregator.rules.feed_succession import UNKNOWN_FEED, permitted
 from services.aggregator.rules.given_options import options_of
+from services.aggregator.rules.other_ends import OTHER_ENDS, OtherEnd, other_end
 from services.aggregator.rules.reading_progress import ReadingProgress
-from services.aggregator.rules.version_order import OrderUnknown
+from services.aggregator.rules.version_order import OrderUnknown, ranked
 from services.aggregator.threaded_reading import ReadingThreads
 from shared.schemas.events import Phase
 from shared.schemas.feed_options import FeedOptions
 from shared.schemas.feeds import FeedError, FeedType, ProcessingStatus
 
 log = structlog.get_logger(__name__)
+
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +88,7 @@ class _Work:
     options: FeedOptions = field(default_factory=FeedOptions)
     sha256: str | None = None
     listed: Mapping[str, int] | None = None
+    asked_about: set[str] = field(default_factory=set)
 
 
 _NAMES = {
@@ -94,9 +96,6 @@ _NAMES = {
     ProcessingStatus.FATAL: "feed.failed",
     ProcessingStatus.CANCELLED: "feed.superseded",
 }
-
-_OTHER_ENDS = (UnreadableFeed, RelationRefused, NewerVersion, SameContent)
-"""Why a feed ends otherwise than by being read and counted."""
 
 _ROUNDS = 8
 """How often a feed's end may turn into another one, because other feeds end meanwhile."""
@@ -132,32 +131,17 @@ class ConcludeFeed:
                     await self._read_and_store(work, facts)
                 else:
                     await self._store(work, conclusion)
-            except _OTHER_ENDS as reason:
-                conclusion = await self._instead(work, reason)
+            except OTHER_ENDS as reason:
+                await self._wait_if_on_its_way(work, reason)
+                conclusion = other_end(reason, work.sha256, work.options)
             else:
                 return
         raise LeaseLost(f"what {claim.feed.feed_id} means for other feeds keeps changing")
 
-    async def _instead(self, work: _Work, reason: Exception) -> Conclusion:
-        match reason:
-            case SameContent():
-                return duplicate(reason.feed_id, reason.rows_received, work.sha256, work.options)
-            case NewerVersion():
-                return superseded(reason.by, work.sha256, work.options)
-            case RelationRefused():
-                await self._wait_if_on_its_way(work, reason)
-                error = FeedError(code=reason.code, message=reason.message)
-                return failed(error, Phase.STORE, work.sha256, work.options)
-            case UnreadableFeed():
-                error = FeedError(code=reason.code, message=reason.message)
-                phase = Phase.READ if work.sha256 else Phase.RECEIVE
-                return failed(error, phase, work.sha256, work.options)
-        raise reason
-
-    async def _wait_if_on_its_way(self, work: _Work, refused: RelationRefused) -> None:
+    async def _wait_if_on_its_way(self, work: _Work, reason: OtherEnd) -> None:
         """Events come in any order: the feed that is named may be accepted, and not seen by any worker yet."""
         named = work.options.replaces or work.options.corrects
-        if refused.code != "reference/unknown_feed" or named is None:
+        if not isinstance(reason, RelationRefused) or reason.code != UNKNOWN_FEED or named is None:
             return
         receipt, feed = await self._ports.receipts.find(named), work.claim.feed
         if receipt and (receipt.seller_id, receipt.feed_type) == (feed.seller_id, feed.feed_type):
@@ -166,13 +150,21 @@ class ConcludeFeed:
     async def _look_ahead(self, work: _Work) -> None:
         """Saves work that would be for nothing. Raises SameContent, RelationRefused, NewerVersion, or MustWait."""
         look = partial(self._ports.feeds.look_ahead, work.claim, work.options, work.sha256)
-        try:
-            decision = await look(work.listed)
-        except OrderUnknown:
-            work.listed = await self._ports.uploads.list_versions(work.claim.feed.ref)
-            decision = await look(work.listed)
-        if same := permitted(decision).duplicate_of:
+        if same := permitted(await self._knowing_the_order(work, look)).duplicate_of:
             raise SameContent(same.feed_id, same.rows_received)
+
+    async def _knowing_the_order(
+        self, work: _Work, ask: Callable[[Mapping[str, int] | None], Awaitable[Result]]
+    ) -> Result:
+        """Where only the bucket's list tells the order of versions, it is asked for, anew for what came since."""
+        for _ in range(_ROUNDS):
+            try:
+                return await ask(work.listed)
+            except OrderUnknown as unknown:
+                work.asked_about |= set(unknown.version_ids)
+                newest_first = await self._ports.uploads.list_versions(work.claim.feed.ref)
+                work.listed = ranked(newest_first, work.asked_about)
+        raise LeaseLost("versions of the object come faster than they can be listed")
 
     async def _fetch(self, work: _Work, facts: ObjectFacts, path: Path) -> str:
         """The SHA-256 of what lies at `path` now."""
@@ -241,11 +233,7 @@ class ConcludeFeed:
         claim = work.claim
         conclusion = await work.lease.during(self._keep_evidence(claim, conclusion))
         # No renewal from here on: the commit holds the feed's row, and its fence decides.
-        try:
-            await self._ports.ledger.commit(claim, conclusion, contributions, work.listed)
-        except OrderUnknown:
-            work.listed = await self._ports.uploads.list_versions(claim.feed.ref)
-            await self._ports.ledger.commit(claim, conclusion, contributions, work.listed)
+        await self._knowing_the_order(work, partial(self._ports.ledger.commit, claim, conclusion, contributions))
         counts = conclusion.counts
         FEEDS.labels(claim.feed.feed_type.value, conclusion.status.value).inc()
         for outcome in ("accepted", "rejected", "duplicate", "skipped"):

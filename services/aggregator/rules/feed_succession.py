@@ -12,6 +12,8 @@ from services.aggregator.rules.version_order import VersionPlace, is_newer
 from shared.schemas.feed_options import FeedOptions
 from shared.schemas.feeds import FeedError, FeedType, ProcessingStatus
 
+UNKNOWN_FEED = "reference/unknown_feed"
+
 
 @dataclass(frozen=True, slots=True)
 class KnownFeed:
@@ -124,7 +126,7 @@ def _relation_refused(feed: KnownFeed, options: FeedOptions, named: KnownFeed | 
         or (named.seller_id, named.feed_type) != (feed.seller_id, feed.feed_type)
     ):
         # One message for all of them: whether another seller has such a feed is nobody's business.
-        return _refused("reference/unknown_feed", f"there is no feed {wanted} of this seller and type to {verb}")
+        return _refused(UNKNOWN_FEED, f"there is no feed {wanted} of this seller and type to {verb}")
     if not named.status.is_terminal and not named.counts:
         return WaitsFor(named.feed_id)
     if named.replaced_by not in (None, feed.feed_id):

@@ -1,6 +1,6 @@
 """Which of two contents of one key is the newer one."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -16,7 +16,11 @@ class VersionPlace:
 
 
 class OrderUnknown(Exception):
-    """What is known does not tell: only the bucket's own list of versions can."""
+    """What is known does not tell the order of these versions: only the bucket's own list can."""
+
+    def __init__(self, *version_ids: str) -> None:
+        super().__init__(*version_ids)
+        self.version_ids = version_ids
 
 
 def is_newer(one: VersionPlace, other: VersionPlace, listed: Mapping[str, int] | None = None) -> bool:
@@ -25,7 +29,7 @@ def is_newer(one: VersionPlace, other: VersionPlace, listed: Mapping[str, int] |
     1. S3's sequencers, where both have one: hexadecimal texts, the shorter one padded with zeros on the right
        (https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-structure.html).
     2. The times at which they were stored; S3 tells them in whole seconds.
-    3. The bucket's list of versions, newest first; one that it no longer has is older than those that it has.
+    3. The bucket's list of versions, newest first. One that is not in `listed` may have come since: ask anew.
     4. A bucket without versions has the newest content only: what could be described later is newer.
     """
     if one.sequencer and other.sequencer:
@@ -36,12 +40,17 @@ def is_newer(one: VersionPlace, other: VersionPlace, listed: Mapping[str, int] |
     if one.modified_at and other.modified_at and one.modified_at != other.modified_at:
         return one.modified_at > other.modified_at
     if one.version_id and other.version_id:
-        if listed is None:
-            raise OrderUnknown
-        last = len(listed)
-        ranks = listed.get(one.version_id, last), listed.get(other.version_id, last)
+        if listed is None or not {one.version_id, other.version_id} <= listed.keys():
+            raise OrderUnknown(one.version_id, other.version_id)
+        ranks = listed[one.version_id], listed[other.version_id]
         if ranks[0] != ranks[1]:
             return ranks[0] < ranks[1]
     if one.claimed_at and other.claimed_at:
         return one.claimed_at > other.claimed_at
     return one.claimed_at is not None
+
+
+def ranked(newest_first: Mapping[str, int], asked_before: Iterable[str]) -> dict[str, int]:
+    """A fresh list with those that were asked about before it was made: what it lacks of them is gone from the bucket,
+    and older than all that is there."""
+    return {version_id: len(newest_first) for version_id in asked_before} | dict(newest_first)

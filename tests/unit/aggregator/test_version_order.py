@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from services.aggregator.rules.version_order import OrderUnknown, VersionPlace, is_newer
+from services.aggregator.rules.version_order import OrderUnknown, VersionPlace, is_newer, ranked
 
 NOON = datetime(2026, 11, 22, 12)  # noqa: DTZ001 - as the database has it
 LATER = NOON + timedelta(seconds=1)
@@ -39,7 +39,12 @@ def test_within_one_second_the_buckets_own_list_decides(one: str | None, other: 
     listed = {"v2": 0, "v1": 1}
     assert is_newer(new, old, listed)
     assert not is_newer(old, new, listed)
-    assert is_newer(new, old, {"v2": 0}), "one that the bucket has no longer is older than one that it has"
+    with pytest.raises(OrderUnknown):
+        is_newer(old, new, {"v1": 0})  # the other one may have come since
+
+
+def test_what_a_fresh_list_lacks_of_those_asked_about_before_is_older_than_all_it_has() -> None:
+    assert ranked({"v3": 0, "v2": 1}, {"v1", "v2"}) == {"v3": 0, "v2": 1, "v1": 2}
 
 
 def test_without_versions_what_could_be_described_later_is_newer() -> None:
