@@ -31,12 +31,13 @@ class HeldLease:
         renew: Callable[[Progress], Awaitable[None]],
         every_seconds: float,
         progress: ReadingProgress | None = None,
+        shown_every_seconds: float = SHOWN_EVERY_SECONDS,
     ) -> None:
         self._renew = renew
         self._every_seconds = every_seconds
         self._progress = progress or ReadingProgress()
         self._shown = self._progress.now
-        self._look_every = min(SHOWN_EVERY_SECONDS, every_seconds)
+        self._look_every = min(shown_every_seconds, every_seconds)
         now = asyncio.get_running_loop().time()
         self._due = now + every_seconds
         self._next_look = now + self._look_every

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from uuid import UUID
 
 from services.aggregator.adapters.mysql_history import write_history
@@ -18,11 +19,12 @@ from shared.runtime.mysql import MySqlPool, Row
 from shared.runtime.mysql_errors import OUTAGES, retry_contention
 from shared.schemas.events import Phase
 from shared.schemas.feed_options import FeedOptions
-from shared.schemas.feeds import ProcessingStatus
+from shared.schemas.feeds import FeedType, ProcessingStatus
 
 _SEEN = """
-SELECT bucket, object_key, object_version, object_etag, processing_status, lease_expires_at, fence, attempts,
-       runs, earlier_status, reprocess_options, UTC_TIMESTAMP(6) AS now
+SELECT seller_id, feed_type, file_name, correlation_id, bucket, object_key, object_version, object_etag,
+       processing_status, lease_expires_at, fence, attempts, runs, earlier_status, reprocess_options,
+       UTC_TIMESTAMP(6) AS now
 FROM feeds WHERE feed_id = %s"""
 
 _RECORD = """
@@ -135,8 +137,10 @@ class MySqlFeeds:
 
 
 def _claimed(feed: FeedIdentity, owner: str, seen: Row) -> Claimed:
+    """The row knows whose it is, also when its object is gone and its metadata with it."""
+    recorded = {name: seen[name] for name in ("seller_id", "file_name", "correlation_id")}
     return Claimed(
-        feed=feed,
+        feed=replace(feed, feed_type=FeedType(seen["feed_type"]), **recorded),
         fence=seen["fence"] + 1,
         attempt=seen["attempts"] + 1,
         owner=owner,

@@ -9,6 +9,7 @@ import pytest
 from services.aggregator.adapters.mysql_feeds import MySqlFeeds
 from services.aggregator.adapters.mysql_ledger import MySqlLedger
 from services.aggregator.errors import LeaseLost, Outage
+from services.aggregator.rules.feed_identity import identify
 from services.aggregator.rules.feed_lease import AlreadyTerminal, Claimed, HeldElsewhere, OtherObject
 from services.aggregator.rules.feed_outcome import failed
 from services.aggregator.rules.reading_progress import Progress
@@ -149,3 +150,16 @@ async def test_every_renewal_shows_how_far_the_feed_is(feeds: MySqlFeeds, record
     row = await records.feed(FEED.feed_id)
     assert (row["processing_status"], row["phase"], row["percent"]) == ("IN_QUEUE", None, None)
     assert await records.history(FEED.feed_id) == ["received", "claimed", "released"]
+
+
+async def test_a_feed_whose_object_is_gone_is_still_its_sellers(feeds: MySqlFeeds) -> None:
+    named = dropped("stock.csv", seller_id="acme", file_name="M%C3%A4rz.csv")
+    first = await feeds.claim(named, "w1")
+    assert isinstance(first, Claimed)
+    await feeds.release(first)
+    [gone] = identify(named.ref, None, "house")
+    assert gone.seller_id == "house"
+    again = await feeds.claim(gone, "w2")
+    assert isinstance(again, Claimed)
+    assert (again.feed.seller_id, again.feed.file_name) == ("acme", "März.csv")
+    assert again.feed.objection, "and it cannot be read"

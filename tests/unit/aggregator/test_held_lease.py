@@ -94,12 +94,9 @@ async def test_a_cancelled_caller_cancels_the_work() -> None:
     assert ended.is_set()
 
 
-async def test_progress_is_shown_before_the_lease_needs_it_and_only_when_it_moved(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr("services.aggregator.held_lease.SHOWN_EVERY_SECONDS", 0.01)
+async def test_progress_is_shown_before_the_lease_needs_it_and_only_when_it_moved() -> None:
     renewal, progress = Renewal(), ReadingProgress()
-    lease = HeldLease(renewal, 60, progress)
+    lease = HeldLease(renewal, 60, progress, 0.01)
 
     async def work() -> None:
         await asyncio.sleep(0.05)
@@ -113,15 +110,12 @@ async def test_progress_is_shown_before_the_lease_needs_it_and_only_when_it_move
     assert renewal.shown[0].percent < renewal.shown[1].percent
 
 
-async def test_progress_that_was_not_written_is_written_at_the_next_look(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("services.aggregator.held_lease.SHOWN_EVERY_SECONDS", 0.005)
+async def test_progress_that_was_not_written_is_written_at_the_next_look() -> None:
     renewal, progress = Renewal(successes=0, error=Outage()), ReadingProgress()
-    progress_told = asyncio.Event()
 
     async def work() -> None:
         progress.told(Phase.STORE, 0)
-        progress_told.set()
         await work_until(renewal, 2)
 
-    await HeldLease(renewal, 60, progress).during(work())
+    await HeldLease(renewal, 60, progress, 0.005).during(work())
     assert {shown.phase for shown in renewal.shown} == {Phase.STORE}
