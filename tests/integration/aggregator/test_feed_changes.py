@@ -20,7 +20,7 @@ from shared.schemas.feed_options import FeedOptions
 from shared.schemas.feeds import Counts, FeedError, FeedType, ProcessingStatus, Receipt
 from shared.schemas.s3_events import S3Notification
 from tests.integration.aggregator.records import Records, done, dropped, in_batches
-from tests.integration.aggregator.test_relations import HAT, SHIRT, SOCK, A, Applying, B, transactions
+from tests.integration.aggregator.test_relations import HAT, SHIRT, SOCK, A, Applying, B, transactions, version
 
 FEED = dropped("acme/a.csv")
 NO_LAYOUT = FeedError(code="format/unknown_layout", message="no")
@@ -328,3 +328,47 @@ async def test_sequences_only_grow_whatever_happens_to_a_feed(
     assert sequences == sorted(set(sequences))
     assert len(sequences) == 7
     assert (await records.feed(FEED.feed_id))["fence"] == sequences[-1]
+
+
+async def test_a_replacement_that_is_read_anew_stays_one_and_takes_nothing_back_twice(
+    applying: Applying, changes: MySqlFeedChanges, records: Records
+) -> None:
+    new = dropped("acme/b.csv")
+    await applying.apply(FEED, A, SHIRT)
+    for group in (HAT, SOCK):
+        await applying.apply(new, B, group, replaces=FEED.feed_id)
+        await records.assert_books_close()
+        await changes.reprocess(new.feed_id, OPERATOR, {})
+    assert await transactions(records) == {"sock": 1}
+    assert [type(event).__name__ for event in await records.events_of(FEED.feed_id)] == [
+        "FeedProcessed",
+        "FeedReplaced",
+    ]
+
+
+async def test_a_newer_version_that_is_read_anew_keeps_its_link(
+    applying: Applying, changes: MySqlFeedChanges, records: Records
+) -> None:
+    first, second = version(1), version(2)
+    await applying.version(first, A, SHIRT)
+    await applying.version(second, B, HAT)
+    await changes.reprocess(second.feed_id, OPERATOR, {})
+    await applying.version(second, B, SOCK)
+    assert (await records.feed(second.feed_id))["replaces"] == str(first.feed_id)
+    assert await transactions(records) == {"sock": 1}
+    await records.assert_books_close()
+
+
+async def test_an_older_version_that_is_read_anew_while_a_newer_one_is_applied_does_not_come_back(
+    applying: Applying, changes: MySqlFeedChanges, records: Records
+) -> None:
+    """It failed, was asked for anew, and before that a newer version came."""
+    first, second = version(1), version(2)
+    await applying.ledger.commit(await applying.claim(first), failed(NO_LAYOUT, Phase.READ, A), None)
+    await changes.reprocess(first.feed_id, OPERATOR, {})
+    await applying.version(second, B, HAT)
+    await applying.version(first, A, SHIRT)
+    assert await transactions(records) == {"hat": 2}
+    row = await records.feed(first.feed_id)
+    assert (row["processing_status"], row["replaced_by"]) == ("CANCELLED", str(second.feed_id))
+    await records.assert_books_close()
