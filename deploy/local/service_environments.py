@@ -43,6 +43,7 @@ def service_settings(
                 "DATABASE_URL": str(database.read_write),
                 "UPLOADS_BUCKET": plane.uploads_bucket,
                 "ERROR_BUCKET": plane.error_bucket,
+                "RECEIPTS_BUCKET": plane.receipts_bucket,
                 "FEED_UPLOADS_QUEUE_URL": plane.feed_uploads_queue_url,
                 "FEED_UPLOADS_DLQ_URL": plane.feed_uploads_dlq_url,
                 "FEED_EVENTS_TOPIC_ARN": plane.feed_events_topic_arn,

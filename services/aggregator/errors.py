@@ -2,6 +2,8 @@
 
 from uuid import UUID
 
+from shared.runtime.problems import NotFound, ProblemError, Unavailable
+
 
 class AggregatorError(Exception):
     """Base of all that this service raises on purpose; the docstring is the default message."""
@@ -40,5 +42,45 @@ class SameContent(AggregatorError):
         self.rows_received = rows_received
 
 
+class RelationRefused(AggregatorError):
+    """The feed that this one is to replace or correct cannot be; this one is FATAL."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+
+
+class MustWait(AggregatorError):
+    """Another feed has to end before this one can."""
+
+    def __init__(self, feed_id: UUID) -> None:
+        super().__init__(f"feed {feed_id} has to end first")
+
+
+class NewerVersion(AggregatorError):
+    """A newer version of the same object is applied: this one may change nothing."""
+
+    def __init__(self, by: UUID) -> None:
+        super().__init__(f"a newer version of the object is applied, as feed {by}")
+        self.by = by
+
+
 class BooksDoNotClose(AggregatorError):
     """What would be stored is not what was counted: a fault of ours, and nothing is stored (P1)."""
+
+
+class NoSuchFeed(NotFound):
+    """There is no feed with this id, or it is not the caller's to change."""
+
+
+class WrongState(ProblemError):
+    """The feed is not in a state in which this can be done."""
+
+    status = 409
+    slug = "wrong-state"
+    title = "Not in this state"
+
+
+class StoreUnavailable(Unavailable):
+    """A store that this needs does not answer; the same call may succeed later."""

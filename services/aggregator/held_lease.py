@@ -1,4 +1,4 @@
-"""Work that may only go on while its lease does."""
+"""Work that may only go on while its lease does, and that shows how far it is."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
@@ -7,23 +7,40 @@ from typing import Any, TypeVar
 import structlog
 
 from services.aggregator.errors import LeaseLost, Outage
+from services.aggregator.rules.reading_progress import Progress, ReadingProgress
 
 log = structlog.get_logger(__name__)
 
 Result = TypeVar("Result")
 
+SHOWN_EVERY_SECONDS = 0.5
+"""How often progress is written at most; what ends sooner shows none."""
+
 
 class HeldLease:
     """Renews a lease during every piece of work that is done under it, and ends the work if the lease is lost.
+
+    Every renewal tells how far the work is; where it has moved on, the renewal comes before the lease needs it.
 
     A store that does not answer is asked again at the next beat: should the lease run out meanwhile and another
     worker take it, the renewal after that says so, and the fence keeps ours from being stored in any case.
     """
 
-    def __init__(self, renew: Callable[[], Awaitable[None]], every_seconds: float) -> None:
+    def __init__(
+        self,
+        renew: Callable[[Progress], Awaitable[None]],
+        every_seconds: float,
+        progress: ReadingProgress | None = None,
+        shown_every_seconds: float = SHOWN_EVERY_SECONDS,
+    ) -> None:
         self._renew = renew
         self._every_seconds = every_seconds
-        self._due = asyncio.get_running_loop().time() + every_seconds
+        self._progress = progress or ReadingProgress()
+        self._shown = self._progress.now
+        self._look_every = min(shown_every_seconds, every_seconds)
+        now = asyncio.get_running_loop().time()
+        self._due = now + every_seconds
+        self._next_look = now + self._look_every
 
     async def during(self, work: Coroutine[Any, Any, Result]) -> Result:
         """The result of `work`. Raises LeaseLost, once `work` has taken notice of its cancellation."""
@@ -43,10 +60,15 @@ class HeldLease:
     async def _beat(self) -> None:
         loop = asyncio.get_running_loop()
         while True:
-            await asyncio.sleep(max(0.0, self._due - loop.time()))
+            await asyncio.sleep(max(0.0, self._next_look - loop.time()))
+            self._next_look = loop.time() + self._look_every
+            progress = self._progress.now
+            if progress == self._shown and loop.time() + self._look_every / 2 < self._due:
+                continue
             self._due = loop.time() + self._every_seconds
             try:
                 async with asyncio.timeout(self._every_seconds):
-                    await self._renew()
+                    await self._renew(progress)
+                self._shown = progress
             except (Outage, TimeoutError) as error:
                 log.warning("lease.not_renewed", error=str(error))

@@ -13,14 +13,20 @@ from fastapi import FastAPI
 
 from services.aggregator.adapters.duckdb_feeds import DuckDbFeedReader
 from services.aggregator.adapters.local_work_dir import work_dir
+from services.aggregator.adapters.mysql_feed_changes import MySqlFeedChanges
 from services.aggregator.adapters.mysql_feeds import MySqlFeeds
 from services.aggregator.adapters.mysql_ledger import MySqlLedger
 from services.aggregator.adapters.mysql_outbox import MySqlOutbox
 from services.aggregator.adapters.s3_error_bucket import S3ErrorBucket
+from services.aggregator.adapters.s3_receipts import S3Receipts
 from services.aggregator.adapters.s3_uploads import S3Uploads
 from services.aggregator.adapters.sns_feed_events import SnsFeedEvents
+from services.aggregator.adapters.sqs_work_orders import SqsWorkOrders
 from services.aggregator.apply_feed import ApplyFeed, Limits, Ports
+from services.aggregator.change_feed import ChangeFeed
+from services.aggregator.outbox_routes import OutboxRoutes
 from services.aggregator.relay_events import RelayEvents
+from services.aggregator.routes import router
 from services.aggregator.settings import AggregatorSettings
 from services.aggregator.threaded_reading import ReadingThreads
 from services.aggregator.worker import FeedUploads
@@ -43,6 +49,7 @@ class Aggregator:
     """The flow and its relay, without a host: whoever opens it feeds messages to `handle`."""
 
     handle: Handler
+    changes: ChangeFeed
     relay: RelayEvents
     checks: Mapping[str, Check]
 
@@ -57,6 +64,7 @@ async def open_aggregator(settings: AggregatorSettings) -> AsyncIterator[Aggrega
     async with AsyncExitStack() as opened:
         s3 = await opened.enter_async_context(aws.s3())
         sns = await opened.enter_async_context(aws.sns())
+        sqs = await opened.enter_async_context(aws.sqs())
         pool = MySqlPool(MySqlAddress.parse(settings.database_url.get_secret_value()), _database_limits(settings))
         opened.push_async_callback(pool.close)
         scratch = opened.enter_context(work_dir(settings.work_dir))
@@ -65,14 +73,19 @@ async def open_aggregator(settings: AggregatorSettings) -> AsyncIterator[Aggrega
         opened.callback(threads.close)
         relay = RelayEvents(
             MySqlOutbox(pool),
-            SnsFeedEvents(sns, settings.feed_events_topic_arn, settings.publish_timeout_seconds),
+            OutboxRoutes(
+                SnsFeedEvents(sns, settings.feed_events_topic_arn, settings.publish_timeout_seconds),
+                SqsWorkOrders(sqs, settings.feed_uploads_queue_url, settings.publish_timeout_seconds),
+            ),
             poll_seconds=settings.relay_poll_seconds,
             keep_seconds=settings.outbox_keep_seconds,
             backoff=Backoff(settings.retry_base_seconds, settings.relay_retry_max_seconds),
         )
+        receipts = S3Receipts(s3, settings.receipts_bucket)
         apply = ApplyFeed(
             Ports(
                 uploads=S3Uploads(s3),
+                receipts=receipts,
                 error_bucket=S3ErrorBucket(s3, settings.error_bucket),
                 feeds=MySqlFeeds(pool, settings.lease_seconds),
                 ledger=MySqlLedger(pool),
@@ -87,11 +100,13 @@ async def open_aggregator(settings: AggregatorSettings) -> AsyncIterator[Aggrega
         )
         yield Aggregator(
             handle=FeedUploads(apply),
+            changes=ChangeFeed(MySqlFeedChanges(pool), receipts, committed=relay.wake),
             relay=relay,
             checks={
                 "database": pool.ping,
                 "uploads": lambda: s3.head_bucket(Bucket=settings.uploads_bucket),
                 "errors": lambda: s3.head_bucket(Bucket=settings.error_bucket),
+                "receipts": lambda: s3.head_bucket(Bucket=settings.receipts_bucket),
             },
         )
 
@@ -118,15 +133,15 @@ def create_app(settings: AggregatorSettings | None = None, open_flow: OpenAggreg
                     QueueUrl=settings.feed_uploads_queue_url, AttributeNames=["QueueArn"]
                 )
                 checks["loops"] = loops.check
-                yield {}
+                yield {"changes": aggregator.changes}
             await aggregator.relay.drain(LAST_EVENTS_SECONDS)
 
     return build_app(
         title="aggregator",
-        description="Applies feeds: reads, validates, aggregates and stores them, once, and announces how they ended.",
+        description="Applies feeds: reads, validates, aggregates and stores them, once, and announces how they ended."
+        " Feeds arrive through the queue; what can be asked for here is to withdraw, cancel or reprocess one.",
         lifespan=lifespan,
-        # Nothing public: feeds arrive through the queue. Health and metrics are every service's.
-        routers=[],
+        routers=[router],
         checks=lambda: checks,
     )
 

@@ -1,6 +1,6 @@
 """What the flow needs from the outside, as Protocols; adapters/ has the real ones, tests have small fakes."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
@@ -8,12 +8,16 @@ from pathlib import Path
 from typing import Protocol
 from uuid import UUID
 
+from services.aggregator.rules.callers import Caller
 from services.aggregator.rules.feed_identity import FeedIdentity, ObjectFacts, ObjectRef
 from services.aggregator.rules.feed_lease import Claimed, ClaimRefusal
 from services.aggregator.rules.feed_outcome import Conclusion
+from services.aggregator.rules.feed_succession import Decision
+from services.aggregator.rules.reading_progress import Progress
 from shared.schemas.events import Phase
+from shared.schemas.feed_changes import FeedChanged
 from shared.schemas.feed_options import FeedOptions
-from shared.schemas.feeds import Counts, Recognised
+from shared.schemas.feeds import Counts, Receipt, Recognised
 from shared.schemas.issues import Issue, IssueTotal
 from shared.schemas.reports import FeedReport
 
@@ -104,9 +108,22 @@ class Uploads(Protocol):
         """What the bucket knows of exactly this content. Raises MissingObject."""
         ...
 
-    async def download(self, facts: ObjectFacts, path: Path) -> str:
-        """Stream exactly this content to `path`; its SHA-256 in hex. Raises MissingObject; Outage for a short body."""
+    async def download(self, facts: ObjectFacts, path: Path, fetched: Callable[[int], None]) -> str:
+        """Stream exactly this content to `path`; its SHA-256 in hex. Raises MissingObject; Outage for a short body.
+
+        `fetched` is told, now and then, how many bytes have come.
+        """
         ...
+
+    async def list_versions(self, ref: ObjectRef) -> Mapping[str, int]:
+        """The versions of its key that the bucket has, by id; 0 is the newest. The newest 1,000."""
+        ...
+
+
+class Receipts(Protocol):
+    """What ingest knows of an upload before any worker has seen it. May raise Outage."""
+
+    async def find(self, feed_id: UUID) -> Receipt | None: ...
 
 
 class ErrorBucket(Protocol):
@@ -116,8 +133,13 @@ class ErrorBucket(Protocol):
         """Copy the feed's object; the copy's URI, or None if the object is gone."""
         ...
 
-    async def keep_report(self, report: FeedReport) -> str:
-        """Store the report; its URI. Replaces an earlier report of the same feed."""
+    async def keep_report(self, report: FeedReport, run: int) -> str:
+        """Store the report; its URI. Replaces an earlier report of the same run, never one of an earlier run:
+        its result may stand."""
+        ...
+
+    async def keep_rejected(self, feed: FeedIdentity, run: int, path: Path) -> str:
+        """Stream rejected.csv from `path` into the bucket; its URI. Replaces an earlier one of the same run."""
         ...
 
 
@@ -128,8 +150,8 @@ class Feeds(Protocol):
         """Record the feed if it is new, and take its lease if nobody has it."""
         ...
 
-    async def renew(self, claim: Claimed) -> None:
-        """Extend the lease. Raises LeaseLost."""
+    async def renew(self, claim: Claimed, progress: Progress) -> None:
+        """Extend the lease, and show how far the feed is. Raises LeaseLost."""
         ...
 
     async def release(self, claim: Claimed) -> None:
@@ -140,19 +162,48 @@ class Feeds(Protocol):
         """The id among these under which its object is recorded already."""
         ...
 
-    async def refuse_same_content(self, claim: Claimed, sha256: str) -> None:
-        """Raises SameContent if these bytes count already. Only Ledger.commit decides races."""
+    async def look_ahead(
+        self, claim: Claimed, options: FeedOptions, sha256: str | None, listed: Mapping[str, int] | None
+    ) -> Decision:
+        """What the feed's end would mean now; only Ledger.commit decides races. Raises OrderUnknown.
+
+        `sha256` None: whether the same bytes count already is not asked. `listed`: see Uploads.list_versions.
+        """
         ...
 
 
 class Ledger(Protocol):
     """Where a feed's end is stored, once."""
 
-    async def commit(self, claim: Claimed, conclusion: Conclusion, contributions: ContributionBatches | None) -> None:
-        """Store everything about the feed's end, its event included, in one transaction, or nothing at all.
+    async def commit(
+        self,
+        claim: Claimed,
+        conclusion: Conclusion,
+        contributions: ContributionBatches | None,
+        listed: Mapping[str, int] | None = None,
+    ) -> None:
+        """Store everything about the feed's end, its events included, in one transaction, or nothing at all.
 
-        Raises LeaseLost, SameContent, BooksDoNotClose, or Outage; after an Outage it may be stored or not.
+        Raises LeaseLost, SameContent, RelationRefused, MustWait, NewerVersion, OrderUnknown, BooksDoNotClose, or
+        Outage; after an Outage it may be stored or not.
         """
+        ...
+
+
+class FeedChanges(Protocol):
+    """Changes to a feed that no file brings. Each is one transaction and safe to repeat.
+
+    Every method raises NoSuchFeed (also for a feed that is not the caller's), WrongState, or Outage.
+    """
+
+    async def withdraw(self, feed_id: UUID, caller: Caller) -> FeedChanged: ...
+
+    async def cancel(self, feed_id: UUID, caller: Caller, receipt: Receipt | None) -> FeedChanged:
+        """`receipt` records a feed that no worker has seen yet."""
+        ...
+
+    async def reprocess(self, feed_id: UUID, caller: Caller, overrides: Mapping[str, str | None]) -> FeedChanged:
+        """`overrides`: options instead of those that the object came with; None asks for the default."""
         ...
 
 

@@ -26,6 +26,8 @@ class AggregatorSettings(WorkerSettings, WorkDirSettings):
 
     uploads_bucket: str
     error_bucket: str
+    receipts_bucket: str
+    """Ingest's; read only: what is known of an upload that no worker has seen yet."""
     feed_uploads_queue_url: str
     feed_uploads_dlq_url: str | None = None
     feed_events_topic_arn: str

@@ -1,18 +1,22 @@
 """One message from the feed-uploads queue → the flow, once per object in it → done, retry, or reject."""
 
+import re
 from collections.abc import Awaitable, Callable
 
 import structlog
 from pydantic import ValidationError
 
 from services.aggregator.apply_feed import Applied
-from services.aggregator.errors import LeaseLost, Outage
+from services.aggregator.errors import LeaseLost, MustWait, Outage
 from services.aggregator.rules.feed_identity import ObjectRef
 from services.aggregator.rules.feed_lease import HeldElsewhere, wait_for_lease
 from shared.runtime.sqs_worker import Disposition, Done, QueueMessage, Reject, Retry
 from shared.schemas.s3_events import S3Notification, S3Record
 
 log = structlog.get_logger(__name__)
+
+_SEQUENCER = re.compile(r"^[0-9A-Fa-f]{1,64}$")
+"""As AWS documents it; of another form it could not be compared."""
 
 Apply = Callable[[ObjectRef, int | None], Awaitable[Applied]]
 """The flow: an object and its size, where the event has one."""
@@ -45,7 +49,7 @@ class FeedUploads:
     async def _one(self, record: S3Record, receive_count: int) -> Retry | None:
         try:
             outcome = await self._apply(_ref(record), record.s3.object.size)
-        except (Outage, LeaseLost) as error:
+        except (Outage, LeaseLost, MustWait) as error:
             return Retry(str(error))
         if isinstance(outcome, HeldElsewhere):
             reason = f"feed {outcome.feed_id} is with another worker"
@@ -58,4 +62,5 @@ def _ref(record: S3Record) -> ObjectRef:
     # "null" is what all unversioned contents of a key are called: it names none of them.
     version = item.version_id if item.version_id != "null" else None
     etag = item.etag.strip('"') if item.etag else None
-    return ObjectRef(record.s3.bucket.name, item.decoded_key, version, etag)
+    sequencer = item.sequencer if item.sequencer and _SEQUENCER.match(item.sequencer) else None
+    return ObjectRef(record.s3.bucket.name, item.decoded_key, version, etag, sequencer)

@@ -1,4 +1,4 @@
-"""THE FLOW: one event about a feed's end becomes one entry of the processing log and one notification.
+"""THE FLOW: one event about a feed becomes one entry of the processing log and one notification.
 
     event ─► record the entry and claim its announcement (one conditional write) ─► publish ─► mark announced
 
@@ -18,7 +18,7 @@ from services.notifier.errors import LogUnavailable, NotificationsUnavailable
 from services.notifier.ports import AlreadyAnnounced, Claim, ClientNotifications, Granted, HeldElsewhere, ProcessingLog
 from services.notifier.rules.client_notification import client_notification
 from services.notifier.rules.log_entry import log_entry
-from shared.schemas.events import FeedFailed, FeedProcessed
+from shared.schemas.events import FeedEvent
 from shared.schemas.processing_log import LogEntry
 
 log = structlog.get_logger(__name__)
@@ -58,7 +58,7 @@ class AnnounceOutcome:
         self._claim_time = claim_time
         self._now = now
 
-    async def __call__(self, event: FeedProcessed | FeedFailed) -> Announced | InOtherHands:
+    async def __call__(self, event: FeedEvent) -> Announced | InOtherHands:
         """Raises LogUnavailable or NotificationsUnavailable; calling it again later is safe."""
         entry = log_entry(event)
         now = self._now()
@@ -75,7 +75,7 @@ class AnnounceOutcome:
         log.info("outcome.announced", entry_id=entry.entry_id, severity=entry.severity)
         return Announced()
 
-    async def _publish(self, event: FeedProcessed | FeedFailed, entry: LogEntry, claim: Claim) -> None:
+    async def _publish(self, event: FeedEvent, entry: LogEntry, claim: Claim) -> None:
         try:
             await self._notifications.publish(client_notification(event))
         except NotificationsUnavailable:

@@ -7,7 +7,7 @@ from services.notifier.announce_outcome import AnnounceOutcome, InOtherHands
 from services.notifier.errors import LogUnavailable, NotificationsUnavailable, UnreadableEvent
 from services.notifier.rules.incoming_event import read_event
 from shared.runtime.sqs_worker import Disposition, Done, QueueMessage, Reject, Retry
-from shared.schemas.events import FeedFailed, FeedProcessed
+from shared.schemas.events import FeedEvent
 
 log = structlog.get_logger(__name__)
 
@@ -34,7 +34,7 @@ class OutcomeWorker:
         OUTCOMES.labels(event.event_type, result).inc()
         return disposition
 
-    async def _outcome(self, event: FeedProcessed | FeedFailed, receive_count: int) -> tuple[Disposition, str]:
+    async def _outcome(self, event: FeedEvent, receive_count: int) -> tuple[Disposition, str]:
         try:
             outcome = await self._announce(event)
         except (LogUnavailable, NotificationsUnavailable) as error:

@@ -26,11 +26,11 @@ class Phase(StrEnum):
     NOTIFY = "notify"
 
 
-class FeedOutcome(Contract):
-    """What every event about a feed's end carries.
+class FeedAnnouncement(Contract):
+    """What every event about a feed carries.
 
     `event_id` is stable: a repeated delivery has the same one, and consumers drop repeats by it.
-    `sequence` orders the events of one feed.
+    `sequence` orders the events of one feed; it grows, and may leave numbers out.
     """
 
     event_id: UUID
@@ -44,17 +44,30 @@ class FeedOutcome(Contract):
     file_name: str
     bucket: str
     object_key: str
+    counts: Counts
+
+    @property
+    def severity(self) -> Severity:
+        """How loud to tell it; each kind says."""
+        raise NotImplementedError
+
+
+class FeedOutcome(FeedAnnouncement):
+    """What every event about the end of a feed's reading carries."""
+
     attempt: int = Field(ge=1)
     worker: str
     started_at: Timestamp
-    counts: Counts
     issue_totals: list[IssueTotal] = Field(default_factory=list)
     issues: list[Issue] = Field(default_factory=list, max_length=EVENT_ISSUES_LIMIT)
     report_uri: str | None = None
+    rejected_uri: str | None = None
+    replaces: UUID | None = None
+    corrects: UUID | None = None
 
 
 class FeedProcessed(FeedOutcome):
-    """The feed is DONE: what it contributes is in the totals."""
+    """The feed is DONE: what it contributes is in the totals, and what the feed it replaces had there is not."""
 
     event_type: Literal["FeedProcessed"] = "FeedProcessed"
     duplicate_of: UUID | None = None
@@ -77,8 +90,56 @@ class FeedFailed(FeedOutcome):
         return Severity.ERROR
 
 
-FeedEvent = Annotated[FeedProcessed | FeedFailed, Field(discriminator="event_type")]
-FEED_EVENT: TypeAdapter[FeedProcessed | FeedFailed] = TypeAdapter(FeedEvent)
+class FeedReprocessFailed(FeedOutcome):
+    """Reading a DONE feed again failed: its earlier result, whose `counts` these are, stands as it did."""
+
+    event_type: Literal["FeedReprocessFailed"] = "FeedReprocessFailed"
+    error: FeedError
+    phase: Phase
+    raw_uri: str | None = None
+
+    @property
+    def severity(self) -> Severity:
+        return Severity.ERROR
+
+
+class FeedChange(FeedAnnouncement):
+    """What every event about a feed that was not read carries. `counts` are the feed's own books, as they stay."""
+
+    actor: str
+
+    @property
+    def severity(self) -> Severity:
+        return Severity.INFO
+
+
+class FeedWithdrawn(FeedChange):
+    """The feed stays DONE and counts no longer: `rows_taken_back` rows left the totals."""
+
+    event_type: Literal["FeedWithdrawn"] = "FeedWithdrawn"
+    rows_taken_back: int = Field(ge=0)
+
+
+class FeedReplaced(FeedChange):
+    """Another feed has taken this one's place: `rows_taken_back` rows left the totals as the other's came in."""
+
+    event_type: Literal["FeedReplaced"] = "FeedReplaced"
+    replaced_by: UUID
+    rows_taken_back: int = Field(ge=0)
+
+
+class FeedCancelled(FeedChange):
+    """The feed was not applied and will not be: by request, or because a newer version of its object counts."""
+
+    event_type: Literal["FeedCancelled"] = "FeedCancelled"
+    replaced_by: UUID | None = None
+
+
+FeedEvent = Annotated[
+    FeedProcessed | FeedFailed | FeedReprocessFailed | FeedWithdrawn | FeedReplaced | FeedCancelled,
+    Field(discriminator="event_type"),
+]
+FEED_EVENT: TypeAdapter[FeedEvent] = TypeAdapter(FeedEvent)
 
 
 class ClientNotification(Contract):
@@ -99,4 +160,8 @@ class ClientNotification(Contract):
     issue_totals: list[IssueTotal] = Field(default_factory=list)
     error: FeedError | None = None
     duplicate_of: UUID | None = None
+    replaces: UUID | None = None
+    replaced_by: UUID | None = None
+    corrects: UUID | None = None
     report_uri: str | None = None
+    rejected_uri: str | None = None

@@ -45,8 +45,12 @@ class LogEntry(Contract):
     issue_totals: list[IssueTotal] = Field(default_factory=list)
     issues: list[Issue] = Field(default_factory=list)
     report_uri: str | None = None
+    rejected_uri: str | None = None
     raw_uri: str | None = None
     duplicate_of: UUID | None = None
-    attempt: int = Field(ge=1)
-    worker: str
+    replaces: UUID | None = None
+    replaced_by: UUID | None = None
+    corrects: UUID | None = None
+    attempt: int = Field(ge=0, description="0 for what no worker did, such as a withdrawal")
+    worker: str = Field(description="The worker, or who asked for it")
     correlation_id: str

@@ -5,7 +5,8 @@ from uuid import UUID
 from pydantic import Field
 
 from shared.schemas.base import Contract, Timestamp
-from shared.schemas.feeds import Counts, FeedError, FeedType, ProcessingStatus
+from shared.schemas.feed_options import FeedOptions
+from shared.schemas.feeds import Counts, FeedError, FeedType, ProcessingStatus, Recognised
 from shared.schemas.issues import Issue, IssueTotal
 
 
@@ -19,7 +20,12 @@ class ReportHeader(Contract):
     file_name: str
     processing_status: ProcessingStatus
     recognised_layout: str | None = None
+    recognised: Recognised | None = Field(default=None, description="What the file was found to be")
+    options: FeedOptions | None = Field(default=None, description="What it was read with; null if that cannot be meant")
     duplicate_of: UUID | None = None
+    replaces: UUID | None = None
+    replaced_by: UUID | None = None
+    corrects: UUID | None = None
     created_at: Timestamp
 
 
@@ -38,3 +44,4 @@ class FeedReport(Contract):
     error: FeedError | None = None
     issues: list[Issue] = Field(default_factory=list)
     issues_omitted: int = Field(default=0, ge=0)
+    rejected_uri: str | None = Field(default=None, description="Every rejected row as it came, as CSV")

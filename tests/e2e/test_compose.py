@@ -230,6 +230,7 @@ class TestUp:
             assert "swagger-ui" in http.get("/docs").text
             assert "/api/transactions/upload" in self._get(http, "/openapi/ingest.json")["paths"]
             assert "/api/transactions/summary" in self._get(http, "/openapi/query.json")["paths"]
+            assert "/api/feeds/{feed_id}/reprocess" in self._get(http, "/openapi/aggregator.json")["paths"]
             unknown = http.get("/metrics")
             assert unknown.status_code == httpx.codes.NOT_FOUND
             assert unknown.headers["content-type"] == "application/problem+json"

@@ -1,47 +1,59 @@
 """The record of feeds in MySQL: claims with a lease and a fence. The database's clock decides, not a worker's."""
 
-from collections.abc import Iterator, Sequence
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from dataclasses import replace
 from uuid import UUID
 
-from services.aggregator.errors import LeaseLost, Outage, SameContent
+from services.aggregator.adapters.mysql_history import write_history
+from services.aggregator.adapters.mysql_relations import Relations
+from services.aggregator.adapters.mysql_times import naive, utc
+from services.aggregator.errors import LeaseLost, Outage
+from services.aggregator.rules.feed_history import Step
 from services.aggregator.rules.feed_identity import FeedIdentity, ObjectRef
 from services.aggregator.rules.feed_lease import Claimed, ClaimRefusal, FeedRow, refusal
-from shared.runtime.mysql import MySqlPool, MySqlSession, Row
+from services.aggregator.rules.feed_succession import Decision
+from services.aggregator.rules.reading_progress import Progress
+from shared.runtime.mysql import MySqlPool, Row
 from shared.runtime.mysql_errors import OUTAGES, retry_contention
 from shared.schemas.events import Phase
-from shared.schemas.feeds import ProcessingStatus
+from shared.schemas.feed_options import FeedOptions
+from shared.schemas.feeds import FeedType, ProcessingStatus
 
 _SEEN = """
-SELECT bucket, object_key, object_version, object_etag, processing_status, lease_expires_at, fence, attempts,
+SELECT seller_id, feed_type, file_name, correlation_id, bucket, object_key, object_version, object_etag,
+       processing_status, lease_expires_at, fence, attempts, runs, earlier_status, reprocess_options,
        UTC_TIMESTAMP(6) AS now
 FROM feeds WHERE feed_id = %s"""
 
 _RECORD = """
 INSERT INTO feeds (feed_id, seller_id, feed_type, file_name, bucket, object_key, object_version, object_etag,
-                   size_bytes, correlation_id, processing_status, received_at, updated_at)
-VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, 'IN_QUEUE', COALESCE(%s, UTC_TIMESTAMP(6)), UTC_TIMESTAMP(6))
+                   size_bytes, correlation_id, object_modified_at, object_sequencer, processing_status, received_at,
+                   updated_at)
+VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, 'IN_QUEUE', COALESCE(%s, UTC_TIMESTAMP(6)), UTC_TIMESTAMP(6))
 ON DUPLICATE KEY UPDATE feed_id = feed_id"""
 
+# A feed that was known from its receipt alone learns here what exactly its object is.
 _TAKE = """
-UPDATE feeds SET processing_status = 'IN_PROGRESS', phase = %s, fence = fence + 1, attempts = attempts + 1,
+UPDATE feeds SET processing_status = 'IN_PROGRESS', phase = %s, percent = 0, fence = fence + 1, attempts = attempts + 1,
     lease_owner = %s, lease_expires_at = TIMESTAMPADD(MICROSECOND, %s, UTC_TIMESTAMP(6)),
+    object_version = COALESCE(object_version, %s), object_etag = COALESCE(object_etag, %s),
+    object_modified_at = COALESCE(object_modified_at, %s), object_sequencer = COALESCE(object_sequencer, %s),
     started_at = UTC_TIMESTAMP(6), updated_at = UTC_TIMESTAMP(6)
 WHERE feed_id = %s"""
 
 _RENEW = """
-UPDATE feeds SET lease_expires_at = TIMESTAMPADD(MICROSECOND, %s, UTC_TIMESTAMP(6)), updated_at = UTC_TIMESTAMP(6)
-WHERE feed_id = %s AND fence = %s AND processing_status = 'IN_PROGRESS'"""
-
-_RELEASE = """
-UPDATE feeds SET processing_status = 'IN_QUEUE', phase = NULL, lease_owner = NULL, lease_expires_at = NULL,
+UPDATE feeds SET lease_expires_at = TIMESTAMPADD(MICROSECOND, %s, UTC_TIMESTAMP(6)), phase = %s, percent = %s,
     updated_at = UTC_TIMESTAMP(6)
 WHERE feed_id = %s AND fence = %s AND processing_status = 'IN_PROGRESS'"""
 
-_SAME_CONTENT = """
-SELECT feed_id, rows_received FROM feeds
-WHERE seller_id = %s AND feed_type = %s AND counted_sha256 = %s AND feed_id <> %s"""
+_HELD = "SELECT fence FROM feeds WHERE feed_id = %s AND fence = %s AND processing_status = 'IN_PROGRESS' FOR UPDATE"
+
+_RELEASE = """
+UPDATE feeds SET processing_status = 'IN_QUEUE', phase = NULL, percent = NULL, lease_owner = NULL,
+    lease_expires_at = NULL, updated_at = UTC_TIMESTAMP(6)
+WHERE feed_id = %s AND fence = %s AND processing_status = 'IN_PROGRESS'"""
 
 
 @contextmanager
@@ -51,11 +63,6 @@ def store_outages() -> Iterator[None]:
         yield
     except OUTAGES as error:
         raise Outage(f"the database does not answer: {error!r}") from error
-
-
-def utc(moment: datetime) -> datetime:
-    """MySQL's DATETIME has no zone; ours are UTC."""
-    return moment.replace(tzinfo=UTC)
 
 
 class MySqlFeeds:
@@ -76,32 +83,38 @@ class MySqlFeeds:
 
     async def _take(self, feed: FeedIdentity, owner: str) -> Claimed | ClaimRefusal:
         async with self._pool.transaction() as session:
-            await session.change(_RECORD, _columns(feed))
+            is_new = bool(await session.change(_RECORD, _columns(feed)))
             seen = await session.row(f"{_SEEN} FOR UPDATE", (str(feed.feed_id),))
             if seen is None:
                 raise LeaseLost(f"feed {feed.feed_id} vanished")
             if refused := refusal(feed, _feed_row(seen)):
                 return refused
-            await session.change(_TAKE, (Phase.READ.value, owner, self._lease_microseconds, str(feed.feed_id)))
-        return Claimed(
-            feed=feed,
-            fence=seen["fence"] + 1,
-            attempt=seen["attempts"] + 1,
-            owner=owner,
-            started_at=utc(seen["now"]),
-        )
+            await session.change(
+                _TAKE,
+                (Phase.RECEIVE.value, owner, self._lease_microseconds, *_object(feed), str(feed.feed_id)),
+            )
+            claim = _claimed(feed, owner, seen)
+            await write_history(session, *_first_steps(claim, is_new))
+        return claim
 
-    async def renew(self, claim: Claimed) -> None:
+    async def renew(self, claim: Claimed, progress: Progress) -> None:
+        lease = (self._lease_microseconds, progress.phase.value, progress.percent)
         with store_outages():
             async with self._pool.session() as session:
-                changed = await session.change(_RENEW, (self._lease_microseconds, str(claim.feed.feed_id), claim.fence))
+                changed = await session.change(_RENEW, (*lease, str(claim.feed.feed_id), claim.fence))
         if not changed:
             raise LeaseLost
 
     async def release(self, claim: Claimed) -> None:
+        key = (str(claim.feed.feed_id), claim.fence)
+
         async def release() -> None:
-            async with self._pool.session() as session:
-                await session.change(_RELEASE, (str(claim.feed.feed_id), claim.fence))
+            async with self._pool.transaction() as session:
+                if await session.row(_HELD, key):
+                    await session.change(_RELEASE, key)
+                    await write_history(
+                        session, Step(claim.feed.feed_id, "released", claim.owner, {"fence": claim.fence})
+                    )
 
         with store_outages():
             await retry_contention(release)
@@ -115,18 +128,39 @@ class MySqlFeeds:
                         return feed.feed_id
         return None
 
-    async def refuse_same_content(self, claim: Claimed, sha256: str) -> None:
+    async def look_ahead(
+        self, claim: Claimed, options: FeedOptions, sha256: str | None, listed: Mapping[str, int] | None
+    ) -> Decision:
         with store_outages():
             async with self._pool.session() as session:
-                if same := await find_same_content(session, claim, sha256):
-                    raise SameContent(*same)
+                return await Relations(session, claim.feed, options).decide(sha256, listed)
 
 
-async def find_same_content(session: MySqlSession, claim: Claimed, sha256: str) -> tuple[UUID, int] | None:
-    """The feed that counts with these bytes, and how many rows it received."""
+def _claimed(feed: FeedIdentity, owner: str, seen: Row) -> Claimed:
+    """The row knows whose it is, also when its object is gone and its metadata with it."""
+    recorded = {name: seen[name] for name in ("seller_id", "file_name", "correlation_id")}
+    return Claimed(
+        feed=replace(feed, feed_type=FeedType(seen["feed_type"]), **recorded),
+        fence=seen["fence"] + 1,
+        attempt=seen["attempts"] + 1,
+        owner=owner,
+        started_at=utc(seen["now"]),
+        run=seen["runs"],
+        overrides=json.loads(seen["reprocess_options"]) if seen["reprocess_options"] else {},
+        stands=seen["earlier_status"] == ProcessingStatus.DONE,
+    )
+
+
+def _first_steps(claim: Claimed, is_new: bool) -> list[Step]:
     feed = claim.feed
-    row = await session.row(_SAME_CONTENT, (feed.seller_id, feed.feed_type.value, sha256, str(feed.feed_id)))
-    return (UUID(row["feed_id"]), row["rows_received"]) if row else None
+    received = {"object": feed.ref.uri, "version": feed.ref.version_id, "size_bytes": feed.size_bytes}
+    steps = [Step(feed.feed_id, "received", claim.owner, received, feed.received_at)] if is_new else []
+    taken = {"fence": claim.fence, "attempt": claim.attempt, "run": claim.run}
+    return [*steps, Step(feed.feed_id, "claimed", claim.owner, taken)]
+
+
+def _object(feed: FeedIdentity) -> tuple[object, ...]:
+    return feed.ref.version_id, feed.ref.etag, naive(feed.modified_at), feed.ref.sequencer
 
 
 def _columns(feed: FeedIdentity) -> tuple[object, ...]:
@@ -141,7 +175,9 @@ def _columns(feed: FeedIdentity) -> tuple[object, ...]:
         feed.ref.etag,
         feed.size_bytes,
         feed.correlation_id,
-        feed.received_at.astimezone(UTC).replace(tzinfo=None) if feed.received_at else None,
+        naive(feed.modified_at),
+        feed.ref.sequencer,
+        naive(feed.received_at),
     )
 
 

@@ -1,72 +1,61 @@
-"""The one transaction that stores a feed's end: fence, contributions, totals, status, counts, and the event (P1-P3)."""
+"""The one transaction that stores a feed's end: fence, what it takes back, contributions, totals, status, counts, the
+events and the history (P1-P3)."""
 
 import json
-from datetime import UTC, datetime
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+from uuid import UUID
 
 import structlog
 from pymysql.err import IntegrityError
 
-from services.aggregator.adapters.mysql_feeds import find_same_content, store_outages, utc
-from services.aggregator.errors import BooksDoNotClose, LeaseLost, Outage, SameContent
-from services.aggregator.ports import Contribution, ContributionBatches
+from services.aggregator.adapters.mysql_contributions import insert_contributions
+from services.aggregator.adapters.mysql_feeds import store_outages
+from services.aggregator.adapters.mysql_history import write_history
+from services.aggregator.adapters.mysql_locked_feeds import LockedFeed, database_time, lock_feed
+from services.aggregator.adapters.mysql_outbox_entries import announce
+from services.aggregator.adapters.mysql_relations import Relations
+from services.aggregator.adapters.mysql_times import naive
+from services.aggregator.adapters.mysql_totals import add_to_totals, take_back
+from services.aggregator.errors import LeaseLost, Outage, SameContent
+from services.aggregator.ports import ContributionBatches
+from services.aggregator.rules.feed_announcements import outcome_body, replaced_event
+from services.aggregator.rules.feed_history import Step, end_of
 from services.aggregator.rules.feed_lease import Claimed
-from services.aggregator.rules.feed_outcome import Conclusion, event_body
+from services.aggregator.rules.feed_outcome import Conclusion
+from services.aggregator.rules.feed_succession import Decision, Succession, permitted
 from shared.runtime.mysql import MySqlPool, MySqlSession
 from shared.runtime.mysql_errors import DUPLICATE_KEY, error_number, retry_contention
+from shared.schemas.feed_options import FeedOptions
 from shared.schemas.feeds import ProcessingStatus
 
 log = structlog.get_logger(__name__)
 
-_FENCE = """
-SELECT fence, processing_status FROM feeds WHERE feed_id = %s FOR UPDATE"""
-
 _COUNT_CONTENT = "UPDATE feeds SET counted_sha256 = %s WHERE feed_id = %s"
 
-# Every column leaves JSON_TABLE as text that is wider than its target: MariaDB would cut, clamp or zero a typed one
-# silently, whereas the strict INSERT refuses on both servers. So does money never pass through a double.
-_INSERT_CONTRIBUTIONS = """
-INSERT INTO contributions (feed_id, seller_id, sale_date, group_key, product_id, product_name, category, currency,
-                           quantity, amount, revenue, transactions)
-SELECT %s, %s, g.sale_date,
-       LEFT(UNHEX(SHA2(CONCAT_WS(CHAR(31), g.product_id, g.product_name, g.category, g.currency), 256)), 16),
-       g.product_id, g.product_name, g.category, g.currency, g.quantity, g.amount, g.revenue, g.transactions
-FROM JSON_TABLE(%s, '$[*]' COLUMNS (
-    sale_date VARCHAR(40) CHARACTER SET utf8mb4 PATH '$[0]' ERROR ON EMPTY ERROR ON ERROR,
-    product_id VARCHAR(2000) CHARACTER SET utf8mb4 PATH '$[1]' ERROR ON EMPTY ERROR ON ERROR,
-    product_name VARCHAR(2000) CHARACTER SET utf8mb4 PATH '$[2]' ERROR ON EMPTY ERROR ON ERROR,
-    category VARCHAR(2000) CHARACTER SET utf8mb4 PATH '$[3]' ERROR ON EMPTY ERROR ON ERROR,
-    currency VARCHAR(40) CHARACTER SET utf8mb4 PATH '$[4]' ERROR ON EMPTY ERROR ON ERROR,
-    quantity VARCHAR(80) CHARACTER SET utf8mb4 PATH '$[5]' ERROR ON EMPTY ERROR ON ERROR,
-    amount VARCHAR(80) CHARACTER SET utf8mb4 PATH '$[6]' ERROR ON EMPTY ERROR ON ERROR,
-    revenue VARCHAR(80) CHARACTER SET utf8mb4 PATH '$[7]' ERROR ON EMPTY ERROR ON ERROR,
-    transactions VARCHAR(80) CHARACTER SET utf8mb4 PATH '$[8]' ERROR ON EMPTY ERROR ON ERROR)) AS g"""
+_FREE_CONTENT = "UPDATE feeds SET counted_sha256 = NULL WHERE feed_id = %s"
 
-_ADDED = "SELECT COALESCE(SUM(transactions), 0) AS transactions FROM contributions WHERE feed_id = %s"
-
-# In key order, so that feeds of one seller wait for each other instead of deadlocking.
-_ADD_TO_TOTALS = """
-INSERT INTO totals (seller_id, sale_date, group_key, product_id, product_name, category, currency,
-                    quantity, amount, revenue, transactions)
-SELECT seller_id, sale_date, group_key, product_id, product_name, category, currency,
-       quantity, amount, revenue, transactions
-FROM contributions WHERE feed_id = %s ORDER BY sale_date, group_key
-ON DUPLICATE KEY UPDATE
-    quantity = totals.quantity + contributions.quantity,
-    amount = totals.amount + contributions.amount,
-    revenue = totals.revenue + contributions.revenue,
-    transactions = totals.transactions + contributions.transactions"""
-
-_FINISH = """
-UPDATE feeds SET processing_status = %s, phase = %s, sha256 = %s, layout = %s,
-    rows_received = %s, rows_accepted = %s, rows_rejected = %s, rows_duplicate = %s, rows_skipped = %s,
-    issue_totals = %s, error_code = %s, error_message = %s, report_uri = %s, raw_uri = %s, duplicate_of = %s,
-    lease_owner = NULL, lease_expires_at = NULL, finished_at = %s, updated_at = %s
+_REPLACED = """
+UPDATE feeds SET counted_sha256 = NULL, replaced_by = %s, fence = %s,
+    processing_status = COALESCE(earlier_status, processing_status), earlier_status = NULL, reprocess_options = NULL,
+    lease_owner = NULL, lease_expires_at = NULL, percent = NULL, updated_at = %s
 WHERE feed_id = %s"""
 
-_ANNOUNCE = """
-INSERT INTO outbox (event_id, feed_id, sequence, event_type, seller_id, feed_type, severity, correlation_id, body,
-                    created_at)
-VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"""
+# A link that an earlier run made stays: what it took back then is not there to be found again.
+_FINISH = """
+UPDATE feeds SET processing_status = %s, phase = %s, percent = NULL, sha256 = %s, layout = %s, recognised = %s,
+    options = %s, rows_received = %s, rows_accepted = %s, rows_rejected = %s, rows_duplicate = %s, rows_skipped = %s,
+    issue_totals = %s, error_code = %s, error_message = %s, report_uri = %s, rejected_uri = %s, raw_uri = %s,
+    duplicate_of = %s, replaces = COALESCE(%s, replaces), replaced_by = %s, corrects = %s, withdrawn_at = NULL,
+    earlier_status = NULL, reprocess_options = NULL, lease_owner = NULL, lease_expires_at = NULL,
+    finished_at = %s, updated_at = %s
+WHERE feed_id = %s"""
+
+_STAND = """
+UPDATE feeds SET processing_status = earlier_status, phase = 'store', percent = NULL, earlier_status = NULL,
+    reprocess_options = NULL, lease_owner = NULL, lease_expires_at = NULL, updated_at = %s
+WHERE feed_id = %s"""
 
 
 class MySqlLedger:
@@ -75,40 +64,94 @@ class MySqlLedger:
     def __init__(self, pool: MySqlPool) -> None:
         self._pool = pool
 
-    async def commit(self, claim: Claimed, conclusion: Conclusion, contributions: ContributionBatches | None) -> None:
+    async def commit(
+        self,
+        claim: Claimed,
+        conclusion: Conclusion,
+        contributions: ContributionBatches | None,
+        listed: Mapping[str, int] | None = None,
+    ) -> None:
         def told(number: int, code: int) -> None:
             log.info("ledger.contended", feed_id=str(claim.feed.feed_id), attempt=number, mysql_error=code)
 
+        async def attempt() -> None:
+            async with self._pool.transaction() as session:
+                await _store(session, claim, conclusion, contributions, listed)
+
         with store_outages():
-            await retry_contention(lambda: self._attempt(claim, conclusion, contributions), on_retry=told)
-
-    async def _attempt(self, claim: Claimed, conclusion: Conclusion, contributions: ContributionBatches | None) -> None:
-        async with self._pool.transaction() as session:
-            await _hold_fence(session, claim)
-            if conclusion.adds_to_totals:
-                await _count_content(session, claim, conclusion)
-                if contributions:
-                    await _insert_contributions(session, claim, contributions)
-                await _close_books(session, claim, conclusion)
-                await session.change(_ADD_TO_TOTALS, (str(claim.feed.feed_id),))
-            # Asked last: what comes before may take a minute, and the feed is not finished until then.
-            at = await _database_time(session)
-            await _finish(session, claim, conclusion, at)
-            await _announce(session, claim, conclusion, at)
+            await retry_contention(attempt, on_retry=told)
 
 
-async def _hold_fence(session: MySqlSession, claim: Claimed) -> None:
-    """Locks the feed's row to the end of the transaction. Raises LeaseLost."""
-    row = await session.row(_FENCE, (str(claim.feed.feed_id),))
-    if row is None or row["fence"] != claim.fence or row["processing_status"] != ProcessingStatus.IN_PROGRESS:
+async def _store(
+    session: MySqlSession,
+    claim: Claimed,
+    conclusion: Conclusion,
+    contributions: ContributionBatches | None,
+    listed: Mapping[str, int] | None,
+) -> None:
+    succession = Succession()
+    if conclusion.status is ProcessingStatus.DONE:
+        relations = Relations(session, claim.feed, conclusion.options or FeedOptions())
+        # Every row that this touches is locked here, in the order of ids, before anything is changed.
+        succession = _may_end(conclusion, await relations.decide(conclusion.sha256, listed, lock=True))
+    own = await lock_feed(session, claim.feed.feed_id)
+    if own is None or own.fence != claim.fence or own.status is not ProcessingStatus.IN_PROGRESS:
         raise LeaseLost
+    if claim.stands and conclusion.status is not ProcessingStatus.DONE:
+        await _leave_standing(session, claim, conclusion, own)
+        return
+    if own.counts:
+        await take_back(session, own.feed_id)
+        await session.change(_FREE_CONTENT, (str(own.feed_id),))
+    for feed_id in sorted(succession.takes_place_of, key=str):
+        await _take_the_place_of(session, claim, feed_id)
+    if conclusion.adds_to_totals:
+        await _count_content(session, claim, conclusion)
+        if contributions:
+            await insert_contributions(session, claim.feed, contributions)
+        await add_to_totals(session, claim.feed.feed_id, conclusion.counts.rows_accepted)
+    # Asked last: what comes before may take a minute, and the feed is not finished until then.
+    at = await database_time(session)
+    conclusion = replace(conclusion, replaces=succession.replaces)
+    await _finish(session, claim, conclusion, at)
+    await announce(session, *outcome_body(claim, conclusion, at), at)
+    took = [Step(own.feed_id, "replaces", claim.owner, {"feed_id": each}) for each in succession.takes_place_of]
+    corrected = conclusion.corrects
+    if corrected:
+        took.append(Step(own.feed_id, "corrects", claim.owner, {"feed_id": corrected}))
+        took.append(Step(corrected, "corrected", claim.owner, {"by": own.feed_id}))
+    await write_history(session, *took, end_of(claim, conclusion))
 
 
-async def _database_time(session: MySqlSession) -> datetime:
-    row = await session.row("SELECT UTC_TIMESTAMP(6) AS now")
-    if row is None:
-        raise Outage("the database does not tell its time")
-    return utc(row["now"])
+def _may_end(conclusion: Conclusion, decision: Decision) -> Succession:
+    succession = permitted(decision)
+    same = succession.duplicate_of
+    if same and same.feed_id != conclusion.duplicate_of:
+        raise SameContent(same.feed_id, same.rows_received)
+    return succession
+
+
+async def _take_the_place_of(session: MySqlSession, claim: Claimed, feed_id: UUID) -> None:
+    """What it counted is taken back, a reprocessing of it that is under way is over; it is announced and remembered."""
+    other = await lock_feed(session, feed_id)
+    if other is None or other.replaced_by:
+        return
+    rows = await take_back(session, feed_id) if other.counts else 0
+    at = await database_time(session)
+    changed = other.next_step()
+    await session.change(_REPLACED, (str(claim.feed.feed_id), changed.fence, naive(at), str(feed_id)))
+    event = replaced_event(changed, claim.owner, at, claim.feed.feed_id, rows)
+    await announce(session, event, event.model_dump_json(), at)
+    detail = {"by": claim.feed.feed_id, "rows_taken_back": rows}
+    await write_history(session, Step(feed_id, "replaced", claim.owner, detail))
+
+
+async def _leave_standing(session: MySqlSession, claim: Claimed, conclusion: Conclusion, own: LockedFeed) -> None:
+    """Reading it again changed nothing: the earlier result, its books and its contribution stay as they are."""
+    at = await database_time(session)
+    await session.change(_STAND, (naive(at), str(own.feed_id)))
+    await announce(session, *outcome_body(claim, conclusion, at, own.counts_of_rows), at)
+    await write_history(session, end_of(claim, conclusion))
 
 
 async def _count_content(session: MySqlSession, claim: Claimed, conclusion: Conclusion) -> None:
@@ -118,39 +161,11 @@ async def _count_content(session: MySqlSession, claim: Claimed, conclusion: Conc
     except IntegrityError as error:
         if error_number(error) != DUPLICATE_KEY:
             raise
-        same = await find_same_content(session, claim, conclusion.sha256 or "")
+        relations = Relations(session, claim.feed, conclusion.options or FeedOptions())
+        same = await relations.same_content(conclusion.sha256 or "")
         if same is None:
             raise Outage("a feed with the same bytes is about to change") from error
-        raise SameContent(*same) from error
-
-
-async def _insert_contributions(session: MySqlSession, claim: Claimed, contributions: ContributionBatches) -> None:
-    feed = claim.feed
-    async for batch in contributions():
-        groups = json.dumps([_as_texts(group) for group in batch], ensure_ascii=False)
-        await session.change(_INSERT_CONTRIBUTIONS, (str(feed.feed_id), feed.seller_id, groups))
-
-
-def _as_texts(group: Contribution) -> list[str]:
-    return [
-        group.sale_date.isoformat(),
-        group.product_id,
-        group.product_name,
-        group.category,
-        group.currency,
-        str(group.quantity),
-        format(group.amount, "f"),
-        format(group.revenue, "f"),
-        str(group.transactions),
-    ]
-
-
-async def _close_books(session: MySqlSession, claim: Claimed, conclusion: Conclusion) -> None:
-    """P1, asked of what was stored rather than of what was meant."""
-    row = await session.row(_ADDED, (str(claim.feed.feed_id),))
-    added = int(row["transactions"]) if row else 0
-    if added != conclusion.counts.rows_accepted:
-        raise BooksDoNotClose(f"{conclusion.counts.rows_accepted} rows accepted, {added} in the contributions")
+        raise SameContent(same.feed_id, same.rows_received) from error
 
 
 async def _finish(session: MySqlSession, claim: Claimed, conclusion: Conclusion, at: datetime) -> None:
@@ -162,6 +177,8 @@ async def _finish(session: MySqlSession, claim: Claimed, conclusion: Conclusion,
             conclusion.phase.value,
             conclusion.sha256,
             conclusion.layout,
+            conclusion.recognised.model_dump_json() if conclusion.recognised else None,
+            conclusion.options.model_dump_json() if conclusion.options else None,
             counts.rows_received,
             counts.rows_accepted,
             counts.rows_rejected,
@@ -171,33 +188,18 @@ async def _finish(session: MySqlSession, claim: Claimed, conclusion: Conclusion,
             error.code if error else None,
             error.message if error else None,
             conclusion.report_uri,
+            conclusion.rejected_uri,
             conclusion.raw_uri,
-            str(conclusion.duplicate_of) if conclusion.duplicate_of else None,
-            _naive(at),
-            _naive(at),
+            _text(conclusion.duplicate_of),
+            _text(conclusion.replaces),
+            _text(conclusion.replaced_by),
+            _text(conclusion.corrects),
+            naive(at),
+            naive(at),
             str(claim.feed.feed_id),
         ),
     )
 
 
-async def _announce(session: MySqlSession, claim: Claimed, conclusion: Conclusion, at: datetime) -> None:
-    event, body = event_body(claim, conclusion, at)
-    await session.change(
-        _ANNOUNCE,
-        (
-            str(event.event_id),
-            str(event.feed_id),
-            event.sequence,
-            event.event_type,
-            event.seller_id,
-            event.feed_type.value,
-            event.severity.value,
-            event.correlation_id,
-            body,
-            _naive(at),
-        ),
-    )
-
-
-def _naive(moment: datetime) -> datetime:
-    return moment.astimezone(UTC).replace(tzinfo=None)
+def _text(feed_id: UUID | None) -> str | None:
+    return str(feed_id) if feed_id else None

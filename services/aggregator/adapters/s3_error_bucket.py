@@ -1,6 +1,9 @@
-"""The error bucket: the raw file of a FATAL feed, and every feed's report."""
+"""The error bucket: the raw file of a FATAL feed, every feed's report, and its rejected rows."""
 
-from typing import TYPE_CHECKING, Any
+import asyncio
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+from uuid import UUID
 
 from services.aggregator.adapters.s3_uploads import storage_outages
 from services.aggregator.errors import MissingObject
@@ -12,19 +15,26 @@ if TYPE_CHECKING:
 
 PART_BYTES = 256 * 1024 * 1024
 """A larger object is copied in parts: S3 copies at most 5 GiB in one call, and each call has to end in time."""
+UPLOAD_BYTES = 8 * 1024 * 1024
+"""A larger rejected.csv is sent in parts of this size, one in memory at a time."""
 PARTS_LIMIT = 10_000
 RAW_TAG = "kind=raw"
 """The bucket's lifecycle rule that expires raw files finds them by it."""
 _NAME_LENGTH = 200
+_CSV = "text/csv; charset=utf-8"
 
 
 class S3ErrorBucket:
-    """Implements ports.ErrorBucket. Keys: `{seller_id}/{feed_id}/` and then `raw/<name>` or `report.json`."""
+    """Implements ports.ErrorBucket. Keys: `{seller_id}/{feed_id}/` and then `raw/<name>`, `report.json` or
+    `rejected.csv`; the latter two under `run-<n>/` once the feed was reprocessed."""
 
-    def __init__(self, s3: "S3Client", bucket: str, *, part_bytes: int = PART_BYTES) -> None:
+    def __init__(
+        self, s3: "S3Client", bucket: str, *, part_bytes: int = PART_BYTES, upload_bytes: int = UPLOAD_BYTES
+    ) -> None:
         self._s3 = s3
         self._bucket = bucket
         self._part_bytes = part_bytes
+        self._upload_bytes = upload_bytes
 
     async def keep_raw(self, feed: FeedIdentity) -> str | None:
         name = feed.ref.key.rstrip("/").rpartition("/")[2][-_NAME_LENGTH:] or "file"
@@ -62,8 +72,8 @@ class S3ErrorBucket:
             await self._s3.abort_multipart_upload(**target)
             raise
 
-    async def keep_report(self, report: FeedReport) -> str:
-        key = f"{report.header.seller_id}/{report.header.feed_id}/report.json"
+    async def keep_report(self, report: FeedReport, run: int) -> str:
+        key = _place(report.header.seller_id, report.header.feed_id, run) + "report.json"
         with storage_outages():
             await self._s3.put_object(
                 Bucket=self._bucket,
@@ -72,3 +82,40 @@ class S3ErrorBucket:
                 ContentType="application/json",
             )
         return f"s3://{self._bucket}/{key}"
+
+    async def keep_rejected(self, feed: FeedIdentity, run: int, path: Path) -> str:
+        key = _place(feed.seller_id, feed.feed_id, run) + "rejected.csv"
+        target: dict[str, Any] = {"Bucket": self._bucket, "Key": key}
+        size = (await asyncio.to_thread(path.stat)).st_size
+        file = await asyncio.to_thread(path.open, "rb")
+        try:
+            with storage_outages():
+                if size <= self._upload_bytes:
+                    body = await asyncio.to_thread(file.read)
+                    await self._s3.put_object(**target, Body=body, ContentType=_CSV)
+                else:
+                    await self._upload_in_parts(target, file, size)
+        finally:
+            await asyncio.to_thread(file.close)
+        return f"s3://{self._bucket}/{key}"
+
+    async def _upload_in_parts(self, target: dict[str, Any], file: BinaryIO, size: int) -> None:
+        """One part in memory at a time."""
+        part_bytes = max(self._upload_bytes, -(-size // PARTS_LIMIT))
+        upload = await self._s3.create_multipart_upload(**target, ContentType=_CSV)
+        target = target | {"UploadId": upload["UploadId"]}
+        parts: list[Any] = []
+        try:
+            while part := await asyncio.to_thread(file.read, part_bytes):
+                number = len(parts) + 1
+                answer = await self._s3.upload_part(**target, PartNumber=number, Body=part)
+                parts.append({"PartNumber": number, "ETag": answer["ETag"]})
+            await self._s3.complete_multipart_upload(**target, MultipartUpload={"Parts": parts})
+        except BaseException:
+            await self._s3.abort_multipart_upload(**target)
+            raise
+
+
+def _place(seller_id: str, feed_id: UUID, run: int) -> str:
+    """Each run has a place of its own: until a new result is committed, the row names the earlier run's."""
+    return f"{seller_id}/{feed_id}/" + (f"run-{run}/" if run > 1 else "")

@@ -2,7 +2,7 @@
 
 import asyncio
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 CHUNK_BYTES = 1024 * 1024
 STALLED_AFTER_SECONDS = 60.0
+VERSIONS_LISTED = 1_000
 
 _GONE = frozenset({"404", "NoSuchKey", "NoSuchVersion", "NotFound", "412", "PreconditionFailed"})
 
@@ -76,7 +77,14 @@ class S3Uploads:
             metadata={name.lower(): value for name, value in head["Metadata"].items()},
         )
 
-    async def download(self, facts: ObjectFacts, path: Path) -> str:
+    async def list_versions(self, ref: ObjectRef) -> Mapping[str, int]:
+        """See ports.Uploads. Keys that begin with this one come after it, so that its own versions come first."""
+        with storage_outages():
+            page = await self._s3.list_object_versions(Bucket=ref.bucket, Prefix=ref.key, MaxKeys=VERSIONS_LISTED)
+        own = [version["VersionId"] for version in page.get("Versions", []) if version["Key"] == ref.key]
+        return {version: rank for rank, version in enumerate(own)}
+
+    async def download(self, facts: ObjectFacts, path: Path, fetched: Callable[[int], None]) -> str:
         digest = hashlib.sha256()
         written = 0
 
@@ -97,6 +105,7 @@ class S3Uploads:
                             break
                         written += len(chunk)
                         await asyncio.to_thread(keep, chunk, file)
+                        fetched(written)
             finally:
                 await asyncio.to_thread(file.close)
         if written != facts.size_bytes:

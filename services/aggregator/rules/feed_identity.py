@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from urllib.parse import unquote
 from uuid import UUID, uuid5
@@ -20,28 +20,19 @@ LONGEST_UPLOAD, CLOCKS_DIFFER = timedelta(days=7), timedelta(minutes=5)
 _CORRELATION_ID = re.compile(r"^[A-Za-z0-9._:-]{1,64}$")
 _SELLER_ID: TypeAdapter[str] = TypeAdapter(SellerId)
 
-OPTIONS_NOT_HONOURED = (
-    "charset",
-    "corrects",
-    "date-format",
-    "decimal-separator",
-    "max-rejected-percent",
-    "on-error",
-    "replaces",
-    "sheet",
-)
-"""What an uploader may one day ask for in the metadata. Until it is honoured it is refused: a correction that is
-read as one more feed, or a comma that is read as a thousands sign, would falsify totals (P5)."""
-
 
 @dataclass(frozen=True, slots=True)
 class ObjectRef:
-    """One immutable content: `version_id` where the bucket has versions (never "null"), else known by `etag`."""
+    """One immutable content: `version_id` where the bucket has versions (never "null"), else known by `etag`.
+
+    `sequencer` orders the contents of one key, where the event had one; it is no part of what the content is.
+    """
 
     bucket: str
     key: str
     version_id: str | None
     etag: str | None
+    sequencer: str | None = field(default=None, compare=False)
 
     @property
     def uri(self) -> str:
@@ -68,7 +59,8 @@ class ObjectFacts:
 
 @dataclass(frozen=True, slots=True)
 class FeedIdentity:
-    """A feed as it will be recorded. `received_at` is when it was handed in, where that is known.
+    """A feed as it will be recorded. `received_at` is when it was handed in, `modified_at` when its object was stored,
+    where that is known.
 
     `objection` is what makes it FATAL before its bytes are looked at.
     """
@@ -82,6 +74,12 @@ class FeedIdentity:
     size_bytes: int | None
     received_at: datetime | None
     objection: FeedError | None = None
+    modified_at: datetime | None = None
+
+    @property
+    def is_dropped(self) -> bool:
+        """Whether it came into the bucket past ingest: then a later version of its key takes its place."""
+        return self.feed_id.version != 7
 
 
 def is_folder_marker(ref: ObjectRef, size_bytes: int | None) -> bool:
@@ -116,7 +114,7 @@ def identify(ref: ObjectRef, facts: ObjectFacts | None, default_seller_id: str) 
     metadata = facts.metadata if facts else {}
     seller_id, seller_objection = _seller(ref.key, metadata, default_seller_id)
     feed_type, type_objection = _feed_type(metadata)
-    objection = seller_objection or type_objection or _option_objection(metadata)
+    objection = seller_objection or type_objection
     if facts is None:
         objection = FeedError(
             code="reference/missing_object",
@@ -135,6 +133,7 @@ def identify(ref: ObjectRef, facts: ObjectFacts | None, default_seller_id: str) 
             size_bytes=facts.size_bytes if facts else None,
             received_at=_received_at(feed_id, facts.last_modified) if facts else None,
             objection=objection,
+            modified_at=facts.last_modified if facts else None,
         )
         for feed_id in (minted, dropped_feed_id(ref))
         if feed_id
@@ -177,14 +176,6 @@ def _feed_type(metadata: Mapping[str, str]) -> tuple[FeedType, FeedError | None]
         known = ", ".join(FeedType)
         message = f"feed-type {named[:100]!r} is not known; known are: {known}"
         return FeedType.TRANSACTIONS, FeedError(code="reference/invalid_option", message=message)
-
-
-def _option_objection(metadata: Mapping[str, str]) -> FeedError | None:
-    given = {name.replace("_", "-") for name in metadata}
-    asked = [option for option in OPTIONS_NOT_HONOURED if option in given]
-    if not asked:
-        return None
-    return FeedError(code="reference/invalid_option", message=f"not supported yet: {', '.join(asked)}")
 
 
 def _file_name(key: str, metadata: Mapping[str, str]) -> str:

@@ -1,6 +1,7 @@
 """Who may work on a feed, and until when."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
@@ -20,13 +21,20 @@ class FeedRow:
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """The feed is ours until the lease ends; `fence` is what the store will ask for."""
+    """The feed is ours until the lease ends; `fence` is what the store will ask for.
+
+    `run` is 1, and one more for every time that reprocessing was asked for; `overrides` are the options asked for
+    then, by name, null for the default. `stands`: an earlier result is DONE, and stays unless this run ends DONE.
+    """
 
     feed: FeedIdentity
     fence: int
     attempt: int
     owner: str
     started_at: datetime
+    run: int = 1
+    overrides: Mapping[str, str | None] = field(default_factory=dict)
+    stands: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +61,20 @@ class OtherObject:
 ClaimRefusal = AlreadyTerminal | HeldElsewhere | OtherObject
 
 
+def is_waiting(status: ProcessingStatus, lease_expires_at: datetime | None, now: datetime) -> bool:
+    """Whether no live worker has it: it is queued, or its worker's lease ran out."""
+    if status is ProcessingStatus.IN_PROGRESS:
+        return lease_expires_at is None or lease_expires_at <= now
+    return status is ProcessingStatus.IN_QUEUE
+
+
 def refusal(feed: FeedIdentity, row: FeedRow) -> ClaimRefusal | None:
     """Why `feed` may not be claimed, or None if it may: it is new, released, or its worker's lease ran out."""
     if not feed.ref.is_same_as(row.ref):
         return OtherObject()
     if row.status.is_terminal:
         return AlreadyTerminal(feed.feed_id, row.status)
-    if row.status is ProcessingStatus.IN_PROGRESS and row.lease_expires_at and row.lease_expires_at > row.now:
+    if row.lease_expires_at and not is_waiting(row.status, row.lease_expires_at, row.now):
         return HeldElsewhere(feed.feed_id, (row.lease_expires_at - row.now).total_seconds())
     return None
 

@@ -1,35 +1,42 @@
-"""How a feed ended, and what is said about it: in its report and in its event."""
+"""How a feed ended, and what its report says about it."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from uuid import UUID, uuid5
+from decimal import Decimal
+from uuid import UUID
 
 from services.aggregator.rules.feed_lease import Claimed
-from shared.schemas.events import EVENT_ISSUES_LIMIT, FeedFailed, FeedProcessed, Phase
-from shared.schemas.feeds import Counts, FeedError, ProcessingStatus
+from shared.schemas.events import Phase
+from shared.schemas.feed_options import FeedOptions, OnError
+from shared.schemas.feeds import Counts, FeedError, ProcessingStatus, Recognised
 from shared.schemas.issues import Issue, IssueTotal
 from shared.schemas.reports import FeedReport, ReportHeader, ReportSummary
 
 REPORT_ISSUES_LIMIT = 1_000
-EVENT_BYTES_LIMIT = 100_000
-"""SNS takes 262,144 bytes in a batch; an event that never fits would never leave."""
 
 
 @dataclass(frozen=True, slots=True)
 class Conclusion:
-    """What is to be stored of a feed. `issues` are its first ones of `issue_count`; `issue_totals` has their rows."""
+    """What is to be stored of a feed. `issues` are its first ones of `issue_count`; `issue_totals` has their rows.
+
+    `options` are None if they cannot be meant. `replaces` is the feed whose place this one takes.
+    """
 
     status: ProcessingStatus
     counts: Counts
     phase: Phase = Phase.STORE
     sha256: str | None = None
-    layout: str | None = None
+    options: FeedOptions | None = field(default_factory=FeedOptions)
+    recognised: Recognised | None = None
     issue_totals: tuple[IssueTotal, ...] = ()
     issues: tuple[Issue, ...] = ()
     issue_count: int = 0
     error: FeedError | None = None
     duplicate_of: UUID | None = None
+    replaces: UUID | None = None
+    replaced_by: UUID | None = None
     report_uri: str | None = None
+    rejected_uri: str | None = None
     raw_uri: str | None = None
 
     @property
@@ -37,20 +44,81 @@ class Conclusion:
         return self.status is ProcessingStatus.DONE and self.duplicate_of is None
 
     @property
-    def wants_report(self) -> bool:
-        """A duplicate has one too: it replaces what a rival reading of the same feed may have left there."""
-        return bool(self.issue_totals or self.error or self.duplicate_of)
+    def corrects(self) -> UUID | None:
+        """What it corrects counts only where it was applied: a FATAL feed corrects nothing."""
+        return self.options.corrects if self.options and self.status is ProcessingStatus.DONE else None
+
+    @property
+    def layout(self) -> str | None:
+        return self.recognised.layout if self.recognised else None
 
 
-def failed(error: FeedError, phase: Phase, sha256: str | None = None) -> Conclusion:
+def failed(error: FeedError, phase: Phase, sha256: str | None = None, options: FeedOptions | None = None) -> Conclusion:
     """FATAL, unreadable: all counts are 0."""
-    return Conclusion(status=ProcessingStatus.FATAL, counts=Counts(), phase=phase, sha256=sha256, error=error)
+    return Conclusion(
+        status=ProcessingStatus.FATAL, counts=Counts(), phase=phase, sha256=sha256, options=options, error=error
+    )
 
 
-def duplicate(original: UUID, rows_received: int, sha256: str | None) -> Conclusion:
+def duplicate(original: UUID, rows_received: int, sha256: str | None, options: FeedOptions | None = None) -> Conclusion:
     """DONE, and every row counts already."""
     counts = Counts(rows_received=rows_received, rows_duplicate=rows_received)
-    return Conclusion(status=ProcessingStatus.DONE, counts=counts, sha256=sha256, duplicate_of=original)
+    return Conclusion(
+        status=ProcessingStatus.DONE,
+        counts=counts,
+        sha256=sha256,
+        options=options or FeedOptions(),
+        duplicate_of=original,
+    )
+
+
+def superseded(by: UUID, sha256: str | None, options: FeedOptions | None = None) -> Conclusion:
+    """CANCELLED before it was applied: a newer version of its object is. It was not judged: all counts are 0."""
+    return Conclusion(
+        status=ProcessingStatus.CANCELLED,
+        counts=Counts(),
+        sha256=sha256,
+        options=options or FeedOptions(),
+        replaced_by=by,
+    )
+
+
+def judged(conclusion: Conclusion, options: FeedOptions) -> Conclusion:
+    """FATAL if more rows are rejected than `options` bear, else as it was.
+
+    The books of such a feed: nothing is accepted, rows that were fine are skipped, the others stay what they are.
+    """
+    error = _unbearable(conclusion.counts, options)
+    if error is None:
+        return conclusion
+    counts = conclusion.counts
+    return replace(
+        conclusion,
+        status=ProcessingStatus.FATAL,
+        phase=Phase.VALIDATE,
+        error=error,
+        counts=Counts(
+            rows_received=counts.rows_received,
+            rows_rejected=counts.rows_rejected,
+            rows_duplicate=counts.rows_duplicate,
+            rows_skipped=counts.rows_skipped + counts.rows_accepted,
+        ),
+    )
+
+
+def _unbearable(counts: Counts, options: FeedOptions) -> FeedError | None:
+    rejected, received = counts.rows_rejected, counts.rows_received
+    if not rejected:
+        return None
+    if options.on_error is OnError.SKIP_FILE:
+        message = f"{rejected} of {received} rows were rejected, and on_error=skip_file bears none"
+        return FeedError(code="validation/rows_rejected", message=message)
+    most = options.max_rejected_percent
+    # Without a division: no share is rounded to the limit.
+    if most is not None and Decimal(rejected) * 100 > most * received:
+        message = f"{rejected} of {received} rows were rejected, more than max_rejected_percent={most:f} bears"
+        return FeedError(code="validation/too_many_rejected", message=message)
+    return None
 
 
 def report_of(claim: Claimed, conclusion: Conclusion, at: datetime) -> FeedReport:
@@ -64,51 +132,17 @@ def report_of(claim: Claimed, conclusion: Conclusion, at: datetime) -> FeedRepor
             file_name=feed.file_name,
             processing_status=conclusion.status,
             recognised_layout=conclusion.layout,
+            recognised=conclusion.recognised,
+            options=conclusion.options,
             duplicate_of=conclusion.duplicate_of,
+            replaces=conclusion.options.replaces if conclusion.options else None,
+            replaced_by=conclusion.replaced_by,
+            corrects=conclusion.options.corrects if conclusion.options else None,
             created_at=at,
         ),
         summary=ReportSummary(counts=conclusion.counts, issue_totals=list(conclusion.issue_totals)),
         error=conclusion.error,
         issues=list(shown),
         issues_omitted=conclusion.issue_count - len(shown),
+        rejected_uri=conclusion.rejected_uri,
     )
-
-
-def event_of(claim: Claimed, conclusion: Conclusion, at: datetime) -> FeedProcessed | FeedFailed:
-    """The announcement. Its id and sequence come from the fence, so that no retry and no rival can change them."""
-    event_type = "FeedFailed" if conclusion.status is ProcessingStatus.FATAL else "FeedProcessed"
-    feed = claim.feed
-    outcome = {
-        "event_id": uuid5(feed.feed_id, f"{claim.fence}/{event_type}"),
-        "occurred_at": at,
-        "sequence": claim.fence,
-        "correlation_id": feed.correlation_id,
-        "feed_id": feed.feed_id,
-        "seller_id": feed.seller_id,
-        "feed_type": feed.feed_type,
-        "file_name": feed.file_name,
-        "bucket": feed.ref.bucket,
-        "object_key": feed.ref.key,
-        "attempt": claim.attempt,
-        "worker": claim.owner,
-        "started_at": claim.started_at,
-        "counts": conclusion.counts,
-        "issue_totals": list(conclusion.issue_totals),
-        "issues": list(conclusion.issues[:EVENT_ISSUES_LIMIT]),
-        "report_uri": conclusion.report_uri,
-    }
-    if conclusion.error and event_type == "FeedFailed":
-        return FeedFailed.model_validate(
-            outcome | {"error": conclusion.error, "phase": conclusion.phase, "raw_uri": conclusion.raw_uri}
-        )
-    return FeedProcessed.model_validate(outcome | {"duplicate_of": conclusion.duplicate_of})
-
-
-def event_body(claim: Claimed, conclusion: Conclusion, at: datetime) -> tuple[FeedProcessed | FeedFailed, str]:
-    """The event and its JSON, with as many of its issues as leave it below EVENT_BYTES_LIMIT."""
-    while True:
-        event = event_of(claim, conclusion, at)
-        body = event.model_dump_json()
-        if not event.issues or len(body.encode()) <= EVENT_BYTES_LIMIT:
-            return event, body
-        conclusion = replace(conclusion, issues=conclusion.issues[: len(event.issues) // 2])

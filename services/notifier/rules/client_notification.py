@@ -1,13 +1,15 @@
 """From an event to what clients are told."""
 
-from services.notifier.rules.bounds import MAX_ISSUE_TOTALS, MAX_NAME_CHARACTERS, MAX_URI_CHARACTERS, shortened
-from services.notifier.rules.log_entry import bounded_error
+from services.notifier.rules.bounds import MAX_ISSUE_TOTALS, MAX_NAME_CHARACTERS, shortened
+from services.notifier.rules.log_entry import bounded_error, bounded_uri, failure_of, links_of
 from services.notifier.rules.wording import subject, text
-from shared.schemas.events import ClientNotification, FeedFailed, FeedProcessed
+from shared.schemas.events import ClientNotification, FeedEvent, FeedOutcome
 
 
-def client_notification(event: FeedProcessed | FeedFailed) -> ClientNotification:
+def client_notification(event: FeedEvent) -> ClientNotification:
     """`notification_id` is the event's id, so that clients can drop a repeat."""
+    outcome = event if isinstance(event, FeedOutcome) else None
+    failure = failure_of(event)
     return ClientNotification(
         notification_id=event.event_id,
         event_type=event.event_type,
@@ -21,8 +23,9 @@ def client_notification(event: FeedProcessed | FeedFailed) -> ClientNotification
         subject=subject(event),
         text=text(event),
         counts=event.counts,
-        issue_totals=event.issue_totals[:MAX_ISSUE_TOTALS],
-        error=bounded_error(event.error) if isinstance(event, FeedFailed) else None,
-        duplicate_of=event.duplicate_of if isinstance(event, FeedProcessed) else None,
-        report_uri=shortened(event.report_uri, MAX_URI_CHARACTERS) if event.report_uri else None,
+        issue_totals=outcome.issue_totals[:MAX_ISSUE_TOTALS] if outcome else [],
+        error=bounded_error(failure.error) if failure else None,
+        report_uri=bounded_uri(outcome.report_uri) if outcome else None,
+        rejected_uri=bounded_uri(outcome.rejected_uri) if outcome else None,
+        **links_of(event),
     )

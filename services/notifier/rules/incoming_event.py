@@ -5,10 +5,10 @@ import json
 from pydantic import ValidationError
 
 from services.notifier.errors import UnreadableEvent
-from shared.schemas.events import FEED_EVENT, FeedFailed, FeedProcessed
+from shared.schemas.events import FEED_EVENT, FeedEvent
 
 
-def read_event(body: str) -> FeedProcessed | FeedFailed:
+def read_event(body: str) -> FeedEvent:
     """Raises UnreadableEvent, which names what is wrong and never what the message holds.
 
     Fields that are not known here are let through: a publisher may be a version ahead. A change that a reader must

@@ -1,10 +1,19 @@
-"""What a person reads about a feed's end: one sentence, a subject line, a text."""
+"""What a person reads about a feed: one sentence, a subject line, a text."""
 
 import unicodedata
 from datetime import UTC
 
 from services.notifier.rules.bounds import MAX_MESSAGE_CHARACTERS, MAX_NAME_CHARACTERS, MAX_URI_CHARACTERS, shortened
-from shared.schemas.events import FeedFailed, FeedProcessed
+from shared.schemas.events import (
+    FeedCancelled,
+    FeedChange,
+    FeedEvent,
+    FeedFailed,
+    FeedOutcome,
+    FeedReplaced,
+    FeedReprocessFailed,
+    FeedWithdrawn,
+)
 from shared.schemas.feeds import Counts
 from shared.schemas.issues import IssueTotal
 
@@ -21,10 +30,19 @@ _ROWS = (
 )
 
 
-def headline(event: FeedProcessed | FeedFailed) -> str:
+def headline(event: FeedEvent) -> str:
     """What happened, without the file's name: `20 of 21 rows counted, 1 rejected`."""
-    if isinstance(event, FeedFailed):
-        return "feed failed, nothing counted"
+    match event:
+        case FeedFailed():
+            return "feed failed, nothing counted"
+        case FeedReprocessFailed():
+            return "feed could not be read anew, its earlier result stands"
+        case FeedWithdrawn():
+            return f"feed withdrawn, {_rows(event.rows_taken_back)} no longer counted"
+        case FeedReplaced():
+            return f"feed replaced by another, {_rows(event.rows_taken_back)} no longer counted"
+        case FeedCancelled():
+            return "feed cancelled, nothing counted"
     if event.duplicate_of:
         return "feed already counted, not counted again"
     counts = event.counts
@@ -35,7 +53,7 @@ def headline(event: FeedProcessed | FeedFailed) -> str:
     return ", ".join([counted, *others])
 
 
-def subject(event: FeedProcessed | FeedFailed) -> str:
+def subject(event: FeedEvent) -> str:
     """Fit for SNS and for a mailbox: what happened first, the file's name as far as it goes."""
     said = headline(event)
     line = f"{said[:1].upper()}{said[1:]}: {_one_line(event.file_name)}"
@@ -45,38 +63,56 @@ def subject(event: FeedProcessed | FeedFailed) -> str:
     return ascii_line if len(ascii_line) <= SUBJECT_MAX_CHARACTERS else ascii_line[: SUBJECT_MAX_CHARACTERS - 3] + "..."
 
 
-def text(event: FeedProcessed | FeedFailed) -> str:
+def text(event: FeedEvent) -> str:
     """A plain-text message for a mailbox or a terminal; bounded."""
     name = shortened(_one_line(event.file_name), MAX_NAME_CHARACTERS)
     paragraphs = [_opening(event, name)]
-    if isinstance(event, FeedFailed):
+    if isinstance(event, FeedFailed | FeedReprocessFailed):
         reason = shortened(_one_line(event.error.message), MAX_MESSAGE_CHARACTERS)
         paragraphs.append(f"Why: {reason} ({event.error.code})")
     if event.counts.rows_received:
         paragraphs.append(_books(event.counts))
-    if event.issue_totals:
+    if isinstance(event, FeedOutcome) and event.issue_totals:
         paragraphs.append(_what_was_wrong(event.issue_totals))
     paragraphs.extend(_places(event))
-    ended = event.occurred_at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    moment = event.occurred_at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    when = f"{'changed' if isinstance(event, FeedChange) else 'finished'} {moment}"
     correlation = shortened(_one_line(event.correlation_id), MAX_NAME_CHARACTERS)
     paragraphs.append(
-        f"Feed {event.feed_id} ({event.feed_type}) of seller {event.seller_id}, finished {ended}.\n"
-        f"Correlation id {correlation}."
+        f"Feed {event.feed_id} ({event.feed_type}) of seller {event.seller_id}, {when}.\nCorrelation id {correlation}."
     )
     return "\n\n".join(paragraphs) + "\n"
 
 
-def _opening(event: FeedProcessed | FeedFailed, name: str) -> str:
-    if isinstance(event, FeedFailed):
-        return f"Your feed {name} could not be processed. None of its rows count."
+def _opening(event: FeedEvent, name: str) -> str:
+    match event:
+        case FeedFailed():
+            return f"Your feed {name} could not be processed. None of its rows count."
+        case FeedReprocessFailed():
+            return f"Your feed {name} could not be read anew. What it counted before counts on, unchanged."
+        case FeedWithdrawn():
+            return f"Your feed {name} was withdrawn: {_rows(event.rows_taken_back)} of it left the totals."
+        case FeedReplaced():
+            taken_back = f"{_rows(event.rows_taken_back)} of it left the totals"
+            return f"Your feed {name} was replaced by feed {event.replaced_by}: {taken_back}."
+        case FeedCancelled():
+            return (
+                f"Your feed {name} was cancelled before it was applied. {_why_cancelled(event)}None of its rows count."
+            )
+    replaced = f" It takes the place of feed {event.replaces}." if event.replaces else ""
+    corrected = f" It corrects feed {event.corrects}." if event.corrects else ""
     if event.duplicate_of:
         return (
             f"Your feed {name} holds the same bytes as feed {event.duplicate_of}, which counts already."
-            " It was not counted again."
+            f" It was not counted again.{replaced}{corrected}"
         )
     if not event.counts.rows_received:
-        return f"Your feed {name} was processed; it has no rows."
-    return f"Your feed {name} was processed: {headline(event)}."
+        return f"Your feed {name} was processed; it has no rows.{replaced}{corrected}"
+    return f"Your feed {name} was processed: {headline(event)}.{replaced}{corrected}"
+
+
+def _why_cancelled(event: FeedCancelled) -> str:
+    return f"A newer version of the same file is applied, as feed {event.replaced_by}. " if event.replaced_by else ""
 
 
 def _books(counts: Counts) -> str:
@@ -97,11 +133,16 @@ def _what_was_wrong(totals: list[IssueTotal]) -> str:
     return "\n".join(["What was found:", *lines])
 
 
-def _places(event: FeedProcessed | FeedFailed) -> list[str]:
-    places = []
+def _places(event: FeedEvent) -> list[str]:
+    places: list[str] = []
+    if not isinstance(event, FeedOutcome):
+        return places
     if event.report_uri:
         places.append(f"The report: {shortened(_one_line(event.report_uri), MAX_URI_CHARACTERS)}")
-    if isinstance(event, FeedFailed) and event.raw_uri:
+    if event.rejected_uri:
+        uri = shortened(_one_line(event.rejected_uri), MAX_URI_CHARACTERS)
+        places.append(f"The rejected rows, to be fixed and sent again: {uri}")
+    if isinstance(event, FeedFailed | FeedReprocessFailed) and event.raw_uri:
         places.append(f"The file, kept as it came: {shortened(_one_line(event.raw_uri), MAX_URI_CHARACTERS)}")
     return places
 

@@ -5,10 +5,13 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from services.aggregator.adapters.mysql_feed_changes import MySqlFeedChanges
 from services.aggregator.adapters.mysql_feeds import MySqlFeeds
 from services.aggregator.adapters.mysql_ledger import MySqlLedger
 from services.aggregator.adapters.mysql_outbox import MySqlOutbox
 from services.aggregator.apply_feed import ApplyFeed, Limits, Ports
+from services.aggregator.change_feed import ChangeFeed
+from services.aggregator.outbox_routes import OutboxRoutes
 from services.aggregator.ports import OutboxEvent
 from services.aggregator.relay_events import RelayEvents
 from services.aggregator.threaded_reading import ReadingThreads
@@ -17,7 +20,7 @@ from shared.runtime.mysql import MySqlLimits, MySqlPool, MySqlSession, Row
 from shared.runtime.mysql_address import MySqlAddress
 from shared.runtime.retry_policy import Backoff
 from shared.schemas.feeds import FeedType
-from tests.flow.aggregator.fakes import LineReader, MemoryErrorBucket, MemoryUploads
+from tests.flow.aggregator.fakes import LineReader, MemoryErrorBucket, MemoryReceipts, MemoryUploads
 
 
 class Crash(BaseException):
@@ -96,14 +99,17 @@ class Outside:
     work_dir: Path
     uploads: MemoryUploads = field(default_factory=MemoryUploads)
     error_bucket: MemoryErrorBucket = field(default_factory=MemoryErrorBucket)
+    receipts: MemoryReceipts = field(default_factory=MemoryReceipts)
     topic: Topic = field(default_factory=Topic)
+    work_orders: Topic = field(default_factory=Topic)
 
 
 @dataclass
 class Process:
-    """`handle` takes queue messages; `relay` announces."""
+    """`handle` takes queue messages; `changes` is asked by people; `relay` announces, and orders work."""
 
     handle: FeedUploads
+    changes: ChangeFeed
     relay: RelayEvents
     reader: LineReader
 
@@ -117,7 +123,7 @@ async def process(outside: Outside, life: Life, *, name: str = "w1", lease: floa
     outside.uploads.at = outside.error_bucket.at = life.step
     relay = RelayEvents(
         MySqlOutbox(pool),
-        MortalTopic(outside.topic, life),
+        OutboxRoutes(MortalTopic(outside.topic, life), MortalTopic(outside.work_orders, life)),
         poll_seconds=0.05,
         keep_seconds=3_600,
         backoff=Backoff(0.01, 0.05),
@@ -125,6 +131,7 @@ async def process(outside: Outside, life: Life, *, name: str = "w1", lease: floa
     apply = ApplyFeed(
         Ports(
             uploads=outside.uploads,
+            receipts=outside.receipts,
             error_bucket=outside.error_bucket,
             feeds=MySqlFeeds(pool, lease),
             ledger=MySqlLedger(pool),
@@ -138,7 +145,8 @@ async def process(outside: Outside, life: Life, *, name: str = "w1", lease: floa
         committed=relay.wake,
     )
     try:
-        yield Process(FeedUploads(apply), relay, reader)
+        changes = ChangeFeed(MySqlFeedChanges(pool), outside.receipts, relay.wake)
+        yield Process(FeedUploads(apply), changes, relay, reader)
     finally:
         threads.close()
         await pool.close()

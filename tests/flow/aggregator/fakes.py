@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
@@ -12,13 +12,20 @@ from pathlib import Path
 from uuid import UUID
 
 from services.aggregator.apply_feed import ApplyFeed, Limits, Ports
-from services.aggregator.errors import LeaseLost, MissingObject, SameContent, UnreadableFeed
+from services.aggregator.errors import LeaseLost, MissingObject, NoSuchFeed, SameContent, UnreadableFeed
 from services.aggregator.ports import Contribution, ContributionBatches, ReadRequest
+from services.aggregator.rules.callers import Caller
 from services.aggregator.rules.feed_identity import FeedIdentity, ObjectFacts, ObjectRef
 from services.aggregator.rules.feed_lease import Claimed, ClaimRefusal, FeedRow, refusal
 from services.aggregator.rules.feed_outcome import Conclusion
+from services.aggregator.rules.feed_succession import Decision, KnownFeed, permitted, succession
+from services.aggregator.rules.reading_progress import Progress
+from services.aggregator.rules.version_order import VersionPlace
 from services.aggregator.threaded_reading import ReadingThreads
-from shared.schemas.feeds import Counts, FeedType, ProcessingStatus, Recognised
+from shared.schemas.events import Phase
+from shared.schemas.feed_changes import FeedChanged
+from shared.schemas.feed_options import FeedOptions
+from shared.schemas.feeds import Counts, FeedType, ProcessingStatus, Receipt, Recognised
 from shared.schemas.issues import Issue, IssueTotal, Severity
 from shared.schemas.reports import FeedReport
 
@@ -40,11 +47,22 @@ class MemoryUploads:
     objects: dict[tuple[str, str], tuple[ObjectFacts, bytes]] = field(default_factory=dict)
 
     def put(self, key: str, content: bytes, **metadata: str) -> ObjectRef:
+        named = {name.replace("_", "-"): value for name, value in metadata.items()}
+        return self.put_at(key, content, STORED_AT, named)
+
+    def put_at(
+        self,
+        key: str,
+        content: bytes,
+        stored_at: datetime,
+        metadata: Mapping[str, str] | None = None,
+        sequencer: str | None = None,
+    ) -> ObjectRef:
+        """One more version of the key; the sequencer is the event's to tell."""
         version = f"v{len(self.objects) + 1}"
         ref = ObjectRef(BUCKET, key, version, hashlib.md5(content, usedforsecurity=False).hexdigest())
-        named = {name.replace("_", "-"): value for name, value in metadata.items()}
-        self.objects[key, version] = (ObjectFacts(ref, len(content), STORED_AT, named), content)
-        return ref
+        self.objects[key, version] = (ObjectFacts(ref, len(content), stored_at, metadata or {}), content)
+        return replace(ref, sequencer=sequencer)
 
     def delete(self, ref: ObjectRef) -> None:
         del self.objects[ref.key, ref.version_id or ""]
@@ -53,11 +71,17 @@ class MemoryUploads:
         self.at("describe")
         return self._find(ref)[0]
 
-    async def download(self, facts: ObjectFacts, path: Path) -> str:
+    async def download(self, facts: ObjectFacts, path: Path, fetched: Callable[[int], None]) -> str:
         self.at("download")
         content = self._find(facts.ref)[1]
         await asyncio.to_thread(path.write_bytes, content)
+        fetched(len(content))
         return hashlib.sha256(content).hexdigest()
+
+    async def list_versions(self, ref: ObjectRef) -> Mapping[str, int]:
+        self.at("list_versions")
+        own = [version for key, version in self.objects if key == ref.key]
+        return {version: rank for rank, version in enumerate(reversed(own))}
 
     def _find(self, ref: ObjectRef) -> tuple[ObjectFacts, bytes]:
         try:
@@ -71,6 +95,7 @@ class MemoryErrorBucket:
     at: Step = no_step
     raws: dict[UUID, str] = field(default_factory=dict)
     reports: dict[UUID, FeedReport] = field(default_factory=dict)
+    rejected: dict[UUID, str] = field(default_factory=dict)
     gone: bool = False
 
     async def keep_raw(self, feed: FeedIdentity) -> str | None:
@@ -80,10 +105,25 @@ class MemoryErrorBucket:
         self.raws[feed.feed_id] = feed.ref.key
         return f"s3://errors/{feed.feed_id}/raw"
 
-    async def keep_report(self, report: FeedReport) -> str:
+    async def keep_report(self, report: FeedReport, run: int) -> str:
         self.at("keep_report")
         self.reports[report.header.feed_id] = report
-        return f"s3://errors/{report.header.feed_id}/report.json"
+        return f"s3://errors/{report.header.feed_id}/{'' if run == 1 else f'run-{run}/'}report.json"
+
+    async def keep_rejected(self, feed: FeedIdentity, run: int, path: Path) -> str:
+        self.at("keep_rejected")
+        self.rejected[feed.feed_id] = await asyncio.to_thread(path.read_text)
+        return f"s3://errors/{feed.feed_id}/{'' if run == 1 else f'run-{run}/'}rejected.csv"
+
+
+@dataclass
+class MemoryReceipts:
+    at: Step = no_step
+    receipts: dict[UUID, Receipt] = field(default_factory=dict)
+
+    async def find(self, feed_id: UUID) -> Receipt | None:
+        self.at("find_receipt")
+        return self.receipts.get(feed_id)
 
 
 @dataclass
@@ -96,6 +136,26 @@ class Stored:
     lease_expires_at: datetime | None = None
     conclusion: Conclusion | None = None
     contributions: list[Contribution] = field(default_factory=list)
+    replaced_by: UUID | None = None
+    shown: list[Progress] = field(default_factory=list)
+
+    @property
+    def counts(self) -> bool:
+        return bool(self.conclusion and self.conclusion.adds_to_totals and self.replaced_by is None)
+
+    def known(self) -> KnownFeed:
+        told = self.conclusion
+        return KnownFeed(
+            feed_id=self.feed.feed_id,
+            seller_id=self.feed.seller_id,
+            feed_type=self.feed.feed_type,
+            status=self.status,
+            counts=self.counts,
+            place=VersionPlace(self.feed.ref.version_id, self.feed.ref.sequencer, self.feed.modified_at),
+            replaced_by=self.replaced_by,
+            duplicate_of=told.duplicate_of if told else None,
+            rows_received=told.counts.rows_received if told else 0,
+        )
 
 
 @dataclass
@@ -117,9 +177,11 @@ class MemoryStore:
         row.status, row.fence, row.lease_expires_at = ProcessingStatus.IN_PROGRESS, row.fence + 1, self.now + self.lease
         return Claimed(feed=feed, fence=row.fence, attempt=row.fence, owner=owner, started_at=self.now)
 
-    async def renew(self, claim: Claimed) -> None:
+    async def renew(self, claim: Claimed, progress: Progress) -> None:
         self.at("renew")
-        self._held(claim).lease_expires_at = self.now + self.lease
+        row = self._held(claim)
+        row.lease_expires_at = self.now + self.lease
+        row.shown.append(progress)
 
     async def release(self, claim: Claimed) -> None:
         self.at("release")
@@ -135,21 +197,56 @@ class MemoryStore:
                 return feed.feed_id
         return None
 
-    async def refuse_same_content(self, claim: Claimed, sha256: str) -> None:
-        self.at("refuse_same_content")
-        self._refuse(claim, sha256)
+    async def look_ahead(
+        self, claim: Claimed, options: FeedOptions, sha256: str | None, listed: Mapping[str, int] | None
+    ) -> Decision:
+        self.at("look_ahead")
+        return self._decide(claim, options, sha256, listed)
 
-    async def commit(self, claim: Claimed, conclusion: Conclusion, contributions: ContributionBatches | None) -> None:
+    async def commit(
+        self,
+        claim: Claimed,
+        conclusion: Conclusion,
+        contributions: ContributionBatches | None,
+        listed: Mapping[str, int] | None = None,
+    ) -> None:
         self.at("commit")
         added = [each async for batch in contributions() for each in batch] if contributions else []
         # From here on in one go, as a transaction is.
         row = self._held(claim)
-        if conclusion.adds_to_totals:
-            self._refuse(claim, conclusion.sha256 or "")
+        if conclusion.status is ProcessingStatus.DONE:
+            options = conclusion.options or FeedOptions()
+            plan = permitted(self._decide(claim, options, conclusion.sha256, listed))
+            if plan.duplicate_of and plan.duplicate_of.feed_id != conclusion.duplicate_of:
+                raise SameContent(plan.duplicate_of.feed_id, plan.duplicate_of.rows_received)
+            for feed_id in plan.takes_place_of:
+                self.rows[feed_id].replaced_by = claim.feed.feed_id
+                self.rows[feed_id].contributions = []
         row.contributions = added
         row.conclusion, row.status = conclusion, conclusion.status
         self.commits += 1
         self.at("committed")
+
+    def _decide(
+        self, claim: Claimed, options: FeedOptions, sha256: str | None, listed: Mapping[str, int] | None
+    ) -> Decision:
+        own = self.rows[claim.feed.feed_id]
+        others = [row for row in self.rows.values() if row is not own]
+        named = self.rows.get(options.replaces or options.corrects or UUID(int=0))
+        same = [
+            row.known()
+            for row in others
+            if row.counts and row.conclusion and row.conclusion.sha256 == sha256
+            if row.feed.seller_id == own.feed.seller_id
+        ]
+        return succession(
+            own.known(),
+            options,
+            named=named.known() if named else None,
+            versions=[row.known() for row in others if own.feed.is_dropped and row.feed.ref.key == own.feed.ref.key],
+            same_content=same[0] if same and sha256 else None,
+            listed=listed,
+        )
 
     def _held(self, claim: Claimed) -> Stored:
         row = self.rows[claim.feed.feed_id]
@@ -157,11 +254,28 @@ class MemoryStore:
             raise LeaseLost
         return row
 
-    def _refuse(self, claim: Claimed, sha256: str) -> None:
-        for row in self.rows.values():
-            told = row.conclusion
-            if told and told.adds_to_totals and told.sha256 == sha256 and row.feed.seller_id == claim.feed.seller_id:
-                raise SameContent(row.feed.feed_id, told.counts.rows_received)
+
+@dataclass
+class ToldChanges:
+    """Feed changes that answer, or raise, as told; they keep what they were asked."""
+
+    answer: FeedChanged | Exception | None = None
+    asked: list[tuple[object, ...]] = field(default_factory=list)
+
+    async def withdraw(self, feed_id: UUID, caller: Caller) -> FeedChanged:
+        return self._answer("withdraw", feed_id, caller)
+
+    async def cancel(self, feed_id: UUID, caller: Caller, receipt: Receipt | None) -> FeedChanged:
+        return self._answer("cancel", feed_id, caller, receipt)
+
+    async def reprocess(self, feed_id: UUID, caller: Caller, overrides: Mapping[str, str | None]) -> FeedChanged:
+        return self._answer("reprocess", feed_id, caller, dict(overrides))
+
+    def _answer(self, *asked: object) -> FeedChanged:
+        self.asked.append(asked)
+        if isinstance(self.answer, FeedChanged):
+            return self.answer
+        raise self.answer or NoSuchFeed
 
 
 class LineReadFeed:
@@ -241,6 +355,7 @@ class LineReader:
     meanwhile: Callable[[], None] = lambda: None
     at: Step = no_step
     read_feeds: list[LineReadFeed] = field(default_factory=list)
+    requests: list[ReadRequest] = field(default_factory=list)
 
     def read(self, path: Path, request: ReadRequest) -> LineReadFeed:
         self.at("read")
@@ -248,6 +363,8 @@ class LineReader:
         self.meanwhile()
         if text.startswith("%PDF"):
             raise UnreadableFeed("format/unknown_layout", "no layout fits")
+        request.told(Phase.VALIDATE, 50)
+        self.requests.append(request)
         self.read_feeds.append(LineReadFeed(text, request.object_day))
         return self.read_feeds[-1]
 
@@ -258,6 +375,7 @@ class World:
 
     work_dir: Path
     uploads: MemoryUploads = field(default_factory=MemoryUploads)
+    receipts: MemoryReceipts = field(default_factory=MemoryReceipts)
     error_bucket: MemoryErrorBucket = field(default_factory=MemoryErrorBucket)
     store: MemoryStore = field(default_factory=MemoryStore)
     reader: LineReader = field(default_factory=LineReader)
@@ -268,6 +386,7 @@ class World:
     def flow(self, worker: str = "w1") -> ApplyFeed:
         ports = Ports(
             uploads=self.uploads,
+            receipts=self.receipts,
             error_bucket=self.error_bucket,
             feeds=self.store,
             ledger=self.store,
@@ -284,7 +403,7 @@ class World:
         )
 
     def at_every_step(self, step: Step) -> None:
-        for part in (self.uploads, self.error_bucket, self.store, self.reader):
+        for part in (self.uploads, self.receipts, self.error_bucket, self.store, self.reader):
             part.at = step
 
     def only(self) -> Stored:

@@ -36,7 +36,8 @@ async def test_a_file_is_counted_stored_and_told(world: World) -> None:
     assert row.conclusion.counts == Counts(rows_received=6, rows_accepted=6)
     assert {each.product_name: each.transactions for each in row.contributions} == {"shirt": 4, "sock": 2}
     assert world.wakes == 1
-    assert not world.error_bucket.reports, "nothing to report"
+    assert world.error_bucket.reports[row.feed.feed_id].summary.counts == row.conclusion.counts
+    assert (row.conclusion.rejected_uri, world.error_bucket.rejected) == (None, {})
     assert world.reader.read_feeds[0].closed == 1
     assert list(world.work_dir.iterdir()) == []
 
@@ -50,7 +51,9 @@ async def test_rejected_rows_are_counted_and_their_report_is_there_before_the_ro
     assert row.conclusion.counts == Counts(rows_received=5, rows_accepted=3, rows_rejected=2)
     assert row.conclusion.report_uri == f"s3://errors/{row.feed.feed_id}/report.json"
     assert world.error_bucket.reports[row.feed.feed_id].summary.counts == row.conclusion.counts
-    assert steps.index("keep_report") < steps.index("commit")
+    assert row.conclusion.rejected_uri == f"s3://errors/{row.feed.feed_id}/rejected.csv"
+    assert len(world.error_bucket.rejected[row.feed.feed_id].splitlines()) == 2
+    assert steps.index("keep_rejected") < steps.index("keep_report") < steps.index("commit")
     assert "keep_raw" not in steps, "the raw file is kept for FATAL feeds only"
 
 
@@ -189,12 +192,13 @@ async def test_when_two_feeds_with_the_same_bytes_race_the_loser_says_so_in_row_
     assert winner.conclusion.counts == Counts(rows_received=4, rows_accepted=3, rows_rejected=1)
 
 
-_STEPS = ("describe", "claim", "download", "refuse_same_content", "keep_report", "commit")
+_STEPS = ("describe", "claim", "download", "look_ahead", "keep_report", "commit")
+_STEPS_OF_ROWS = (*_STEPS, "keep_rejected")
 
 
 @pytest.mark.parametrize(
     ("content", "where"),
-    [*((b"shirt,3\nsock\n", step) for step in _STEPS), *((b"%PDF", step) for step in (*_STEPS, "keep_raw"))],
+    [*((b"shirt,3\nsock\n", step) for step in _STEPS_OF_ROWS), *((b"%PDF", step) for step in (*_STEPS, "keep_raw"))],
 )
 async def test_an_outage_anywhere_is_never_fatal_and_the_next_try_succeeds(
     world: World, content: bytes, where: str

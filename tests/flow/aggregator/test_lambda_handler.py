@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from services.aggregator.change_feed import ChangeFeed
 from services.aggregator.lambda_handler import SPARE_SECONDS, LambdaHost
 from services.aggregator.main import Aggregator
 from services.aggregator.ports import Backlog, Publish, Relayed
@@ -14,6 +15,7 @@ from services.aggregator.relay_events import RelayEvents
 from services.aggregator.settings import AggregatorSettings
 from shared.runtime.retry_policy import Backoff
 from shared.runtime.sqs_worker import Disposition, Done, QueueMessage, Retry
+from tests.flow.aggregator.fakes import MemoryReceipts, ToldChanges
 from tests.flow.aggregator.test_relay_events import Topic
 from tests.samples.recorded import recorded
 
@@ -23,6 +25,7 @@ SETTINGS = AggregatorSettings(
     database_url="mysql://u:p@127.0.0.1:1/d",
     uploads_bucket="uploads",
     error_bucket="errors",
+    receipts_bucket="receipts",
     feed_uploads_queue_url="http://127.0.0.1:1/q",
     feed_events_topic_arn="arn:aws:sns:us-east-1:123456789012:feed-events",
 )
@@ -71,7 +74,9 @@ class Door:
             self.seen.append(message)
             return await self.answer(message)
 
-        yield Aggregator(handle=handle, relay=relay, checks={})
+        yield Aggregator(
+            handle=handle, changes=ChangeFeed(ToldChanges(), MemoryReceipts(), relay.wake), relay=relay, checks={}
+        )
 
 
 async def all_done(_: QueueMessage) -> Disposition:

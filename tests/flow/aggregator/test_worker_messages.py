@@ -3,14 +3,16 @@
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from uuid import UUID
 
 import pytest
 
 from services.aggregator.apply_feed import Applied, Finished, NotAFeed
-from services.aggregator.errors import LeaseLost, Outage
+from services.aggregator.errors import LeaseLost, MustWait, Outage
 from services.aggregator.rules.feed_identity import ObjectRef
 from services.aggregator.rules.feed_lease import HeldElsewhere
+from services.aggregator.rules.work_order import work_order
 from services.aggregator.worker import FeedUploads
 from shared.runtime.sqs_worker import Disposition, Done, QueueMessage, Reject, Retry
 from tests.samples.recorded import recorded, recorded_text
@@ -96,10 +98,10 @@ async def test_what_names_no_possible_object_is_rejected_at_once(where: str, wha
     assert isinstance(await handle(Flow(), json.dumps(body)), Reject)
 
 
-@pytest.mark.parametrize("error", [Outage, LeaseLost])
-async def test_an_outage_is_tried_again_with_backoff(error: type[Exception]) -> None:
+@pytest.mark.parametrize("error", [Outage, LeaseLost, lambda: MustWait(UUID(int=1))])
+async def test_an_outage_is_tried_again_with_backoff(error: Callable[[], Exception]) -> None:
     def fail(_: ObjectRef) -> Applied:
-        raise error
+        raise error()
 
     outcome = await handle(Flow(fail), recorded_text("s3_put_aws"))
     assert isinstance(outcome, Retry)
@@ -132,3 +134,30 @@ async def test_a_message_with_several_objects_is_done_when_all_are() -> None:
     assert isinstance(await handle(flow, json.dumps(body)), Retry)
     assert [ref.key.partition("/")[0] for ref, _ in flow.asked] == ["acme", "bob"], "one that waits holds up no other"
     assert await handle(Flow(), json.dumps(body)) == Done()
+
+
+@pytest.mark.parametrize(
+    ("name", "sequencer"),
+    [("s3_put_aws", "0055AED6DCD90281E5"), ("s3_put_ministack", "00000660DE5606C99B"), ("s3_put_moto", None)],
+)
+async def test_the_sequencer_goes_with_the_object_where_there_is_one(name: str, sequencer: str | None) -> None:
+    flow = Flow()
+    await handle(flow, recorded_text(name))
+    assert flow.asked[0][0].sequencer == sequencer
+
+
+async def test_a_sequencer_that_is_no_number_is_none() -> None:
+    body = recorded("s3_put_aws")
+    body["Records"][0]["s3"]["object"]["sequencer"] = "soon"
+    flow = Flow()
+    assert await handle(flow, json.dumps(body)) == Done()
+    assert flow.asked[0][0].sequencer is None
+
+
+@pytest.mark.parametrize(
+    "ref", [ObjectRef("uploads", KEY, "v+1/2", ETAG), ObjectRef("uploads", "a%2Fb c+d.csv", None, None)]
+)
+async def test_a_work_order_names_exactly_its_object(ref: ObjectRef) -> None:
+    flow = Flow()
+    assert await handle(flow, work_order(ref, datetime(2026, 11, 22, tzinfo=UTC))) == Done()
+    assert flow.asked == [(ref, None)]

@@ -10,7 +10,7 @@ from services.notifier.announce_outcome import Announced, AnnounceOutcome, InOth
 from services.notifier.errors import LogUnavailable, NotificationsUnavailable
 from services.notifier.worker import OutcomeWorker
 from shared.runtime.sqs_worker import Disposition, Done, QueueMessage, Reject, Retry
-from shared.schemas.events import FeedFailed, FeedProcessed
+from shared.schemas.events import FeedEvent, FeedProcessed
 from tests.flow.notifier.fakes import FakeLog, FakeTopic
 from tests.unit.notifier.events import SAMPLE_NAMES, sample, sample_text
 
@@ -41,7 +41,7 @@ def notifier() -> Notifier:
 
 
 @pytest.fixture
-def event() -> FeedProcessed | FeedFailed:
+def event() -> FeedEvent:
     return sample("feed_processed_with_rejects")
 
 

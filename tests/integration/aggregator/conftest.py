@@ -29,7 +29,7 @@ async def pool(migrated_database_url: str) -> AsyncIterator[MySqlPool]:
     """Short lock waits, so that tests of contention are quick."""
     opened = MySqlPool(MySqlAddress.parse(migrated_database_url), MySqlLimits(connections=10, lock_wait=2))
     async with opened.session() as session:
-        for table in ("feeds", "contributions", "totals", "outbox"):
+        for table in ("feeds", "contributions", "totals", "outbox", "feed_history"):
             await session.change(f"DELETE FROM {table}")  # noqa: S608 - names from the line above
     yield opened
     await opened.close()
@@ -48,6 +48,7 @@ def service(emulator: EmulatedAws, migrated_database_url: str, tmp_path: Path) -
         "DATABASE_URL": migrated_database_url,
         "UPLOADS_BUCKET": plane.uploads_bucket,
         "ERROR_BUCKET": plane.error_bucket,
+        "RECEIPTS_BUCKET": plane.receipts_bucket,
         "FEED_UPLOADS_QUEUE_URL": plane.feed_uploads_queue_url,
         "FEED_UPLOADS_DLQ_URL": plane.feed_uploads_dlq_url,
         "FEED_EVENTS_TOPIC_ARN": plane.feed_events_topic_arn,

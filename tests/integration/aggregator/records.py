@@ -14,9 +14,10 @@ from pymysql.err import MySQLError
 from services.aggregator.ports import Contribution, ContributionBatches
 from services.aggregator.rules.feed_identity import FeedIdentity, ObjectFacts, ObjectRef, identify
 from services.aggregator.rules.feed_outcome import Conclusion
+from services.aggregator.rules.work_order import WORK_ORDER
 from shared.runtime.mysql import MySqlPool, Row
-from shared.schemas.events import FEED_EVENT, FeedFailed, FeedProcessed
-from shared.schemas.feeds import Counts, ProcessingStatus
+from shared.schemas.events import FEED_EVENT, FeedEvent
+from shared.schemas.feeds import Counts, ProcessingStatus, Recognised
 from shared.schemas.issues import IssueTotal, Severity
 
 _SUMS = "SUM(quantity) AS quantity, SUM(amount) AS amount, SUM(revenue) AS revenue, SUM(transactions) AS transactions"
@@ -57,8 +58,13 @@ class Records:
         [row] = await self.rows("SELECT * FROM feeds WHERE feed_id = %s", str(feed_id))
         return row
 
-    async def events(self) -> list[FeedProcessed | FeedFailed]:
-        return [FEED_EVENT.validate_json(row["body"]) for row in await self.rows("SELECT body FROM outbox ORDER BY id")]
+    async def events(self) -> list[FeedEvent]:
+        """What is announced, work orders left out."""
+        rows = await self.rows("SELECT body FROM outbox WHERE event_type <> %s ORDER BY id", WORK_ORDER)
+        return [FEED_EVENT.validate_json(row["body"]) for row in rows]
+
+    async def events_of(self, feed_id: UUID) -> list[FeedEvent]:
+        return [event for event in await self.events() if event.feed_id == feed_id]
 
     async def totals(self) -> dict[str, Row]:
         return {row["product_name"]: row for row in await self.rows("SELECT * FROM totals")}
@@ -81,22 +87,51 @@ class Records:
                     with suppress(MySQLError):  # it ended by itself
                         await session.change("KILL %s", (other["Id"],))
 
-    async def assert_books_close(self) -> None:
-        """P1, over everything that is stored; and P3: exactly one event per finished feed, with the same counts."""
-        for feed in await self.rows("SELECT * FROM feeds"):
+    async def history(self, feed_id: UUID) -> list[str]:
+        """The steps of a feed's life, oldest first."""
+        rows = await self.rows("SELECT event FROM feed_history WHERE feed_id = %s ORDER BY id", str(feed_id))
+        return [row["event"] for row in rows]
+
+    async def assert_books_close(self, seller_id: str = "%") -> None:
+        """P1, over everything that is stored; and P3: every change is announced once, in order, as it is stored.
+
+        `seller_id` picks the feeds that are looked at one by one; totals are everybody's.
+        """
+        for feed in await self.rows("SELECT * FROM feeds WHERE seller_id LIKE %s", seller_id):
             counted = [feed[f"rows_{part}"] for part in ("accepted", "rejected", "duplicate", "skipped")]
             assert feed["rows_received"] == sum(counted), feed
             [added] = await self.rows(
                 "SELECT COALESCE(SUM(transactions), 0) AS n FROM contributions WHERE feed_id = %s", feed["feed_id"]
             )
-            assert added["n"] == (feed["rows_accepted"] if feed["processing_status"] == "DONE" else 0), feed
-            events = await self.rows("SELECT body FROM outbox WHERE feed_id = %s", feed["feed_id"])
-            assert len(events) == (1 if feed["processing_status"] in ("DONE", "FATAL") else 0), feed
-            for event in events:
-                self._assert_same_counts(feed, json.loads(event["body"])["counts"])
+            assert added["n"] == (feed["rows_accepted"] if feed["counted_sha256"] else 0), feed
+            if feed["processing_status"] == "DONE":
+                uncounted = feed["replaced_by"] or feed["withdrawn_at"] or feed["duplicate_of"]
+                assert bool(feed["counted_sha256"]) != bool(uncounted), feed
+            await self._assert_announced(feed)
         by_feeds = await self.rows(f"SELECT {_GROUP}, {_SUMS} FROM contributions GROUP BY {_GROUP} ORDER BY {_GROUP}")  # noqa: S608
         in_totals = await self.rows(f"SELECT {_GROUP}, {_SUMS} FROM totals GROUP BY {_GROUP} ORDER BY {_GROUP}")  # noqa: S608
         assert in_totals == by_feeds
+
+    async def _assert_announced(self, feed: Row) -> None:
+        entries = await self.rows(
+            "SELECT event_type, body FROM outbox WHERE feed_id = %s AND event_type <> %s ORDER BY sequence",
+            feed["feed_id"],
+            WORK_ORDER,
+        )
+        told = [entry["event_type"] for entry in entries]
+        outcomes = [entry for entry in entries if entry["event_type"] in ("FeedProcessed", "FeedFailed")]
+        status = feed["processing_status"]
+        ends = len(outcomes) + told.count("FeedReprocessFailed") + told.count("FeedCancelled")
+        steps = await self.history(UUID(feed["feed_id"]))
+        # A reprocessing that was called off, or that a replacement cut short, has no end of its own.
+        assert ends <= feed["runs"], (feed, told)
+        if status in ("DONE", "FATAL") and feed["runs"] == 1:
+            assert len(outcomes) == 1, (feed, told)
+        if outcomes and status in ("DONE", "FATAL"):
+            self._assert_same_counts(feed, json.loads(outcomes[-1]["body"])["counts"])
+        assert told.count("FeedReplaced") == (1 if feed["replaced_by"] and status != "CANCELLED" else 0), (feed, told)
+        assert bool(told.count("FeedWithdrawn")) == ("withdrawn" in steps), (feed, told)
+        assert (status == "CANCELLED") <= (told[-1:] == ["FeedCancelled"]), (feed, told)
 
     @staticmethod
     def _assert_same_counts(feed: Row, counts: dict[str, Any]) -> None:
@@ -119,7 +154,7 @@ def done(*groups: Contribution, sha256: str = "a" * 64, rejected: int = 0) -> Co
         status=ProcessingStatus.DONE,
         counts=Counts(rows_received=accepted + rejected, rows_accepted=accepted, rows_rejected=rejected),
         sha256=sha256,
-        layout="commissioned",
+        recognised=Recognised(format="csv", layout="headerless"),
         issue_totals=told,
     )
 

@@ -4,8 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from services.aggregator.adapters.mysql_feed_changes import MySqlFeedChanges
 from services.aggregator.adapters.mysql_feeds import MySqlFeeds
 from services.aggregator.adapters.mysql_ledger import MySqlLedger
+from services.aggregator.rules.callers import OPERATOR
 from services.aggregator.rules.feed_lease import Claimed
 from shared.runtime.mysql import MySqlPool
 from tests.integration.aggregator.records import Records, contribution, done, dropped, in_batches
@@ -48,3 +50,14 @@ async def test_closed_books_give_no_row(records: Records) -> None:
 async def test_damage_is_found(records: Records, damage: str, found: list[bool]) -> None:
     await records.change(damage)
     assert await _found(records) == found
+
+
+async def test_books_stay_closed_when_a_feed_is_withdrawn_and_tell_what_was_left_behind(
+    pool: MySqlPool, records: Records
+) -> None:
+    await MySqlFeedChanges(pool).withdraw(dropped("acme/a.csv").feed_id, OPERATOR)
+    assert await _found(records) == [False, False, False]
+    await records.change("UPDATE feeds SET counted_sha256 = NULL")
+    assert await _found(records) == [False, True, False], (
+        "its rows are in the totals, and it is said to count no longer"
+    )

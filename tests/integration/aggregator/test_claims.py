@@ -9,8 +9,10 @@ import pytest
 from services.aggregator.adapters.mysql_feeds import MySqlFeeds
 from services.aggregator.adapters.mysql_ledger import MySqlLedger
 from services.aggregator.errors import LeaseLost, Outage
+from services.aggregator.rules.feed_identity import identify
 from services.aggregator.rules.feed_lease import AlreadyTerminal, Claimed, HeldElsewhere, OtherObject
 from services.aggregator.rules.feed_outcome import failed
+from services.aggregator.rules.reading_progress import Progress
 from shared.runtime.mysql import MySqlLimits, MySqlPool
 from shared.runtime.mysql_address import MySqlAddress
 from shared.schemas.events import Phase
@@ -62,7 +64,7 @@ async def test_an_expired_lease_is_taken_over_under_the_next_fence(feeds: MySqlF
     new = await claimed(feeds, "new")
     assert (new.fence, new.attempt) == (old.fence + 1, 2)
     with pytest.raises(LeaseLost):
-        await feeds.renew(old)
+        await feeds.renew(old, Progress())
     await feeds.release(old)
     row = await records.feed(FEED.feed_id)
     assert (row["processing_status"], row["lease_owner"]) == ("IN_PROGRESS", "new"), "not the old one's to release"
@@ -71,7 +73,7 @@ async def test_an_expired_lease_is_taken_over_under_the_next_fence(feeds: MySqlF
 async def test_a_renewed_lease_lasts_from_then_on(feeds: MySqlFeeds, records: Records) -> None:
     claim = await claimed(feeds)
     await records.expire_lease(FEED.feed_id)
-    await feeds.renew(claim)
+    await feeds.renew(claim, Progress())
     assert isinstance(await feeds.claim(FEED, "w2"), HeldElsewhere)
 
 
@@ -125,8 +127,39 @@ async def test_a_database_that_is_away_is_an_outage() -> None:
     away = MySqlPool(nowhere, MySqlLimits(connect=1))
     feeds = MySqlFeeds(away, 60)
     claim = Claimed(feed=FEED, fence=1, attempt=1, owner="w", started_at=done().counts and FEED.received_at)  # type: ignore[arg-type] # any time
-    for call in (feeds.claim(FEED, "w"), feeds.renew(claim), feeds.release(claim), feeds.find_known([FEED])):
+    for call in (
+        feeds.claim(FEED, "w"),
+        feeds.renew(claim, Progress()),
+        feeds.release(claim),
+        feeds.find_known([FEED]),
+    ):
         with pytest.raises(Outage):
             await call
     with pytest.raises(Outage):
         await MySqlLedger(away).commit(claim, done(), None)
+
+
+async def test_every_renewal_shows_how_far_the_feed_is(feeds: MySqlFeeds, records: Records) -> None:
+    claim = await claimed(feeds)
+    row = await records.feed(FEED.feed_id)
+    assert (row["phase"], row["percent"]) == ("receive", 0)
+    await feeds.renew(claim, Progress(Phase.VALIDATE, 55))
+    row = await records.feed(FEED.feed_id)
+    assert (row["phase"], row["percent"]) == ("validate", 55)
+    await feeds.release(claim)
+    row = await records.feed(FEED.feed_id)
+    assert (row["processing_status"], row["phase"], row["percent"]) == ("IN_QUEUE", None, None)
+    assert await records.history(FEED.feed_id) == ["received", "claimed", "released"]
+
+
+async def test_a_feed_whose_object_is_gone_is_still_its_sellers(feeds: MySqlFeeds) -> None:
+    named = dropped("stock.csv", seller_id="acme", file_name="M%C3%A4rz.csv")
+    first = await feeds.claim(named, "w1")
+    assert isinstance(first, Claimed)
+    await feeds.release(first)
+    [gone] = identify(named.ref, None, "house")
+    assert gone.seller_id == "house"
+    again = await feeds.claim(gone, "w2")
+    assert isinstance(again, Claimed)
+    assert (again.feed.seller_id, again.feed.file_name) == ("acme", "März.csv")
+    assert again.feed.objection, "and it cannot be read"

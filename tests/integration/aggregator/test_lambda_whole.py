@@ -14,7 +14,7 @@ from services.aggregator.lambda_handler import LambdaHost
 from services.aggregator.settings import AggregatorSettings
 from shared.runtime.mysql import MySqlPool, Row
 from shared.runtime.mysql_address import MySqlAddress
-from shared.schemas.events import FEED_EVENT, FeedFailed, FeedProcessed
+from shared.schemas.events import FEED_EVENT, FeedEvent
 from tests.conftest import EmulatedAws
 from tests.integration.aggregator.records import Records
 from tests.samples.recorded import recorded
@@ -37,6 +37,7 @@ def host(
             database_url=migrated_database_url,
             uploads_bucket=plane.uploads_bucket,
             error_bucket=plane.error_bucket,
+            receipts_bucket=plane.receipts_bucket,
             feed_uploads_queue_url=plane.feed_uploads_queue_url,
             feed_uploads_dlq_url=plane.feed_uploads_dlq_url,
             feed_events_topic_arn=plane.feed_events_topic_arn,
@@ -81,7 +82,7 @@ def feed_row(url: str, feed_id: UUID) -> Row:
     return asyncio.run(look())
 
 
-def announced(emulator: EmulatedAws) -> list[FeedProcessed | FeedFailed]:
+def announced(emulator: EmulatedAws) -> list[FeedEvent]:
     sqs = client(emulator, "sqs")
     answer = sqs.receive_message(
         QueueUrl=emulator.plane.notifier_queue_url, WaitTimeSeconds=2, MaxNumberOfMessages=10, VisibilityTimeout=0
@@ -115,6 +116,7 @@ def test_while_the_database_is_away_the_message_is_named_as_failed(
             database_url="mysql://u:p@127.0.0.1:1/d",
             uploads_bucket=plane.uploads_bucket,
             error_bucket=plane.error_bucket,
+            receipts_bucket=plane.receipts_bucket,
             feed_uploads_queue_url=plane.feed_uploads_queue_url,
             feed_uploads_dlq_url=plane.feed_uploads_dlq_url,
             feed_events_topic_arn=plane.feed_events_topic_arn,

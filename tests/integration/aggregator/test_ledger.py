@@ -13,8 +13,10 @@ from services.aggregator.ports import Contribution
 from services.aggregator.rules.feed_identity import FeedIdentity
 from services.aggregator.rules.feed_lease import Claimed
 from services.aggregator.rules.feed_outcome import duplicate, failed
+from services.aggregator.rules.feed_succession import Succession
 from shared.runtime.mysql import MySqlPool
 from shared.schemas.events import FeedFailed, FeedProcessed, Phase
+from shared.schemas.feed_options import FeedOptions
 from shared.schemas.feeds import Counts, FeedError
 from tests.integration.aggregator.records import Records, contribution, done, dropped, in_batches
 
@@ -135,12 +137,13 @@ async def test_the_same_bytes_count_once_and_the_second_feed_says_so(
 ) -> None:
     await ledger.commit(await claimed(feeds), done(SHIRT), in_batches(SHIRT))
     second = await claimed(feeds, dropped("acme/b.csv"))
-    with pytest.raises(SameContent) as early:
-        await feeds.refuse_same_content(second, "a" * 64)
+    early = await feeds.look_ahead(second, FeedOptions(), "a" * 64, None)
+    assert isinstance(early, Succession)
+    assert early.duplicate_of
     with pytest.raises(SameContent) as late:
         await ledger.commit(second, done(SHIRT), in_batches(SHIRT))
-    assert early.value.feed_id == late.value.feed_id == FEED.feed_id
-    await ledger.commit(second, duplicate(FEED.feed_id, early.value.rows_received, "a" * 64), None)
+    assert early.duplicate_of.feed_id == late.value.feed_id == FEED.feed_id
+    await ledger.commit(second, duplicate(FEED.feed_id, late.value.rows_received, "a" * 64), None)
     row = await records.feed(second.feed.feed_id)
     assert (row["processing_status"], row["duplicate_of"], row["rows_duplicate"]) == ("DONE", str(FEED.feed_id), 3)
     assert (await records.totals())["shirt"]["transactions"] == 3

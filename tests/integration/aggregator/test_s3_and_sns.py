@@ -4,30 +4,39 @@ import hashlib
 import secrets
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 import pytest
 
 from services.aggregator.adapters.s3_error_bucket import S3ErrorBucket
+from services.aggregator.adapters.s3_receipts import S3Receipts
 from services.aggregator.adapters.s3_uploads import S3Uploads
 from services.aggregator.adapters.sns_feed_events import SnsFeedEvents
+from services.aggregator.adapters.sqs_work_orders import SqsWorkOrders
 from services.aggregator.errors import MissingObject, Outage
 from services.aggregator.ports import OutboxEvent
-from services.aggregator.rules.feed_identity import ObjectRef, identify
+from services.aggregator.rules.feed_identity import FeedIdentity, ObjectRef, identify
 from services.aggregator.rules.feed_lease import Claimed
 from services.aggregator.rules.feed_outcome import failed, report_of
 from shared.runtime.aws import AwsClients
 from shared.runtime.settings import ServiceSettings
 from shared.schemas.events import Phase
-from shared.schemas.feeds import FeedError
+from shared.schemas.feeds import FeedError, FeedType, Receipt
 from shared.schemas.reports import FeedReport
 from tests.conftest import EmulatedAws
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from types_aiobotocore_s3 import S3Client
 
 CONTENT = b"T-Shirt,15,20,300\n" * 1000
+
+
+def untold(_: int) -> None:
+    """For who does not follow a download."""
 
 
 @dataclass
@@ -77,7 +86,7 @@ async def test_an_object_is_described_and_downloaded_as_it_was_at_its_version(pl
     assert facts.size_bytes == len(CONTENT)
     assert facts.metadata == {"feed-id": "x", "file-name": "%C3%A4"}
     assert facts.last_modified.tzinfo
-    assert await uploads.download(facts, tmp_path / "raw") == hashlib.sha256(CONTENT).hexdigest()
+    assert await uploads.download(facts, tmp_path / "raw", untold) == hashlib.sha256(CONTENT).hexdigest()
     assert (tmp_path / "raw").read_bytes() == CONTENT
 
 
@@ -100,7 +109,7 @@ async def test_what_is_not_there_is_missing_and_a_missing_bucket_an_outage(place
         with pytest.raises(MissingObject):
             await uploads.describe(gone)
     with pytest.raises(MissingObject):
-        await uploads.download(facts, tmp_path / "raw")
+        await uploads.download(facts, tmp_path / "raw", untold)
     with pytest.raises(Outage):
         await uploads.describe(replace(ref, bucket="no-such-bucket-anywhere"))
 
@@ -109,7 +118,7 @@ async def test_a_body_that_is_not_as_long_as_described_is_an_outage(place: Place
     uploads = S3Uploads(place.s3)
     facts = await uploads.describe(await place.put("acme/short.csv"))
     with pytest.raises(Outage, match="ended after"):
-        await uploads.download(replace(facts, size_bytes=facts.size_bytes + 1), tmp_path / "raw")
+        await uploads.download(replace(facts, size_bytes=facts.size_bytes + 1), tmp_path / "raw", untold)
 
 
 @pytest.mark.parametrize("part_bytes", [1 << 20, 6 << 20])
@@ -144,9 +153,85 @@ async def test_a_report_is_kept_as_json(place: Place) -> None:
     claim = Claimed(feed=feed, fence=1, attempt=1, owner="w", started_at=facts.last_modified)
     error = FeedError(code="format/unknown_layout", message="no layout fits")
     report = report_of(claim, failed(error, Phase.READ), facts.last_modified)
-    uri = await S3ErrorBucket(place.s3, place.errors).keep_report(report)
+    uri = await S3ErrorBucket(place.s3, place.errors).keep_report(report, 1)
     assert uri == f"s3://{place.errors}/acme/{feed.feed_id}/report.json"
     assert FeedReport.model_validate_json(await place.content(uri)) == report
+
+
+@pytest.mark.parametrize(("size", "run", "place_in_bucket"), [(100, 1, ""), (13 << 20, 2, "run-2/")])
+async def test_rejected_rows_are_kept_whole_each_run_in_its_own_place(
+    place: Place, tmp_path: Path, size: int, run: int, place_in_bucket: str
+) -> None:
+    [feed] = await _feeds(place, "acme/bad.csv")
+    path = tmp_path / "rejected.csv"
+    content = (b"line,code,raw\n" * (size // 14 + 1))[:size]
+    path.write_bytes(content)
+    uri = await S3ErrorBucket(place.s3, place.errors, upload_bytes=5 << 20).keep_rejected(feed, run, path)
+    assert uri == f"s3://{place.errors}/acme/{feed.feed_id}/{place_in_bucket}rejected.csv"
+    assert await place.content(uri) == content
+    head = await place.s3.head_object(Bucket=place.errors, Key=uri.removeprefix(f"s3://{place.errors}/"))
+    assert head["ContentType"] == "text/csv; charset=utf-8"
+
+
+async def _feeds(place: Place, key: str) -> tuple[FeedIdentity, ...]:
+    facts = await S3Uploads(place.s3).describe(await place.put(key))
+    return identify(facts.ref, facts, "house")
+
+
+async def test_versions_of_a_key_are_listed_newest_first_and_of_no_other_key(place: Place) -> None:
+    key = f"acme/{secrets.token_hex(4)}.csv"
+    refs = [await place.put(key, content) for content in (b"1", b"2", b"3")]
+    await place.put(f"{key}.bak", b"4")
+    listed = await S3Uploads(place.s3).list_versions(refs[0])
+    assert sorted(listed, key=lambda version: listed[version]) == [ref.version_id for ref in reversed(refs)]
+
+
+async def test_a_download_tells_how_far_it_is(place: Place, tmp_path: Path) -> None:
+    uploads = S3Uploads(place.s3)
+    content, told = b"x" * (3 << 20), list[int]()
+    facts = await uploads.describe(await place.put("acme/big.csv", content))
+    await uploads.download(facts, tmp_path / "raw", told.append)
+    assert told == sorted(told)
+    assert len(told) >= 3
+    assert told[-1] == len(content)
+
+
+async def test_a_receipt_is_found_or_is_none(place: Place) -> None:
+    receipt = Receipt(
+        feed_id=UUID("019a0000-0000-7000-8000-000000000001"),
+        seller_id="acme",
+        feed_type=FeedType.TRANSACTIONS,
+        file_name="a.csv",
+        bucket=place.uploads,
+        object_key="acme/a.csv",
+        size_bytes=8,
+        sha256="0" * 64,
+        correlation_id="c",
+        received_at=datetime(2026, 11, 22, tzinfo=UTC),
+    )
+    receipts = S3Receipts(place.s3, place.errors)
+    await place.put(f"{receipt.feed_id}.json", receipt.model_dump_json().encode(), bucket=place.errors)
+    assert await receipts.find(receipt.feed_id) == receipt
+    assert await receipts.find(UUID(int=1)) is None
+
+
+async def test_work_orders_reach_the_uploads_queue(emulator: EmulatedAws, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in emulator.environment().items():
+        monkeypatch.setenv(name, value)
+    queue_url = emulator.plane.feed_uploads_queue_url
+    order = OutboxEvent(7, "7", "ReprocessRequested", "f", "acme", "transactions", "INFO", '{"Records": []}')
+    async with AwsClients(ServiceSettings()).sqs() as sqs:
+        assert await SqsWorkOrders(sqs, queue_url, 5).publish([order]) == {7}
+        bodies: list[str] = []
+
+        async def arrived() -> bool:
+            answer = await sqs.receive_message(QueueUrl=queue_url, WaitTimeSeconds=1, MaxNumberOfMessages=10)
+            bodies.extend(message["Body"] for message in answer.get("Messages", []))
+            return order.body in bodies
+
+        await until(arrived)
+        with pytest.raises(Outage):
+            await SqsWorkOrders(sqs, f"{queue_url}-none", 5).publish([order])
 
 
 async def test_an_s3_that_is_away_is_an_outage() -> None:
@@ -193,11 +278,11 @@ async def test_where_no_versions_are_kept_an_overwritten_object_is_missing_and_n
     uploads, errors = S3Uploads(place.s3), S3ErrorBucket(place.s3, place.errors)
     facts = await uploads.describe(await place.put("acme/a.csv", bucket=bucket))
     assert facts.ref.version_id is None
-    await uploads.download(facts, tmp_path / "raw")
+    await uploads.download(facts, tmp_path / "raw", untold)
     [feed] = identify(facts.ref, facts, "house")
     assert await errors.keep_raw(feed)
     await place.put("acme/a.csv", b"other", bucket=bucket)
     with pytest.raises(MissingObject):
-        await uploads.download(facts, tmp_path / "raw")
+        await uploads.download(facts, tmp_path / "raw", untold)
     if place.emulator == "ministack":  # moto ignores the condition on a copy's source
         assert await errors.keep_raw(feed) is None

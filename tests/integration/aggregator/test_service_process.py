@@ -4,7 +4,9 @@ import asyncio
 import json
 import signal
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 import httpx
 import pytest
@@ -12,7 +14,16 @@ import pytest
 from deploy.local.child_process import Child
 from shared.runtime.aws import AwsClients
 from shared.runtime.settings import ServiceSettings
-from shared.schemas.events import FEED_EVENT, FeedFailed, FeedProcessed
+from shared.schemas.events import (
+    FEED_EVENT,
+    FeedCancelled,
+    FeedEvent,
+    FeedFailed,
+    FeedProcessed,
+    FeedReplaced,
+    FeedWithdrawn,
+)
+from shared.schemas.feeds import FeedType, Receipt
 from tests.conftest import EmulatedAws
 from tests.integration.aggregator.records import Records
 from tests.waiting import until
@@ -41,7 +52,7 @@ async def sqs(settings: ServiceSettings) -> AsyncIterator["SQSClient"]:
         yield client
 
 
-async def announced(sqs: "SQSClient", queue_url: str) -> FeedProcessed | FeedFailed:
+async def announced(sqs: "SQSClient", queue_url: str) -> FeedEvent:
     """The next event that the notifier would get."""
     found: list[Any] = []
 
@@ -90,6 +101,84 @@ async def test_a_file_that_is_no_feed_ends_fatal_with_its_raw_file_and_report(
     await records.assert_books_close()
 
 
+async def test_a_feed_is_read_anew_replaced_by_a_new_version_and_withdrawn(
+    service: Child, emulator: EmulatedAws, records: Records, s3: "S3Client", sqs: "SQSClient"
+) -> None:
+    """The whole life of a feed over HTTP, the queue and the bucket, with the emulator's own events."""
+    plane, key = emulator.plane, "acme/stock.csv"
+
+    async def put(content: bytes) -> FeedProcessed:
+        await s3.put_object(Bucket=plane.uploads_bucket, Key=key, Body=content)
+        event = await announced(sqs, plane.notifier_queue_url)
+        assert isinstance(event, FeedProcessed), event
+        return event
+
+    first = await put(b"T-Shirt,15,20,300\nSocke,1,3,3\n")
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{service.environment['PORT']}") as http:
+        asked = await http.post(f"/api/feeds/{first.feed_id}/reprocess", json={"on_error": "skip_file"})
+        assert (asked.status_code, asked.json()["processing_status"]) == (202, "IN_QUEUE")
+        again = await announced(sqs, plane.notifier_queue_url)
+        assert isinstance(again, FeedProcessed), again
+        assert (again.feed_id, again.counts, again.attempt) == (first.feed_id, first.counts, 2)
+        assert again.report_uri == f"s3://{plane.error_bucket}/acme/{first.feed_id}/run-2/report.json"
+
+        # Both events of the second version, in order per feed and none between feeds.
+        await s3.put_object(Bucket=plane.uploads_bucket, Key=key, Body=b"Hut,2,5,10\n")
+        told = [await announced(sqs, plane.notifier_queue_url) for _ in range(2)]
+        [replaced] = [event for event in told if isinstance(event, FeedReplaced)]
+        [second] = [event for event in told if isinstance(event, FeedProcessed)]
+        assert (replaced.feed_id, replaced.replaced_by) == (first.feed_id, second.feed_id)
+        assert second.replaces == first.feed_id
+        assert set(await records.totals()) == {"Hut"}
+
+        refused = await http.delete(f"/api/feeds/{first.feed_id}")
+        assert (refused.status_code, refused.json()["reason"]) == (409, "REPLACED")
+        withdrawn = await http.delete(f"/api/feeds/{second.feed_id}")
+        assert (withdrawn.status_code, withdrawn.json()["rows_taken_back"]) == (200, 1)
+        assert isinstance(await announced(sqs, plane.notifier_queue_url), FeedWithdrawn)
+        assert (await http.post(f"/api/feeds/{first.feed_id}/cancel")).status_code == 409
+    assert await records.totals() == {}
+    await records.assert_books_close()
+
+
+async def test_an_upload_that_is_cancelled_before_its_event_comes_stays_cancelled(
+    service: Child, emulator: EmulatedAws, records: Records, s3: "S3Client", sqs: "SQSClient"
+) -> None:
+    plane, feed_id = emulator.plane, UUID("019a0000-0000-7000-8000-000000000001")
+    key = f"acme/{feed_id}/a.csv"
+    receipt = Receipt(
+        feed_id=feed_id,
+        seller_id="acme",
+        feed_type=FeedType.TRANSACTIONS,
+        file_name="a.csv",
+        bucket=plane.uploads_bucket,
+        object_key=key,
+        size_bytes=8,
+        sha256="0" * 64,
+        correlation_id="c",
+        received_at=datetime.now(UTC),
+    )
+    body = receipt.model_dump_json().encode()
+    await s3.put_object(Bucket=plane.receipts_bucket, Key=f"{feed_id}.json", Body=body)
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{service.environment['PORT']}") as http:
+        cancelled = await http.post(f"/api/feeds/{feed_id}/cancel")
+        assert cancelled.json()["processing_status"] == "CANCELLED"
+        unknown = await http.post(f"/api/feeds/{UUID(int=1)}/cancel")
+        assert unknown.status_code == 404
+    assert isinstance(await announced(sqs, plane.notifier_queue_url), FeedCancelled)
+    await s3.put_object(
+        Bucket=plane.uploads_bucket, Key=key, Body=b"T-Shirt,1,2,2\n", Metadata={"feed-id": str(feed_id)}
+    )
+
+    async def seen() -> bool:
+        return "feed.already_finished" in service.log_path.read_text()
+
+    await until(seen)
+    assert (await records.feed(feed_id))["processing_status"] == "CANCELLED"
+    assert await records.totals() == {}
+    await records.assert_books_close()
+
+
 async def test_sigterm_lets_the_feed_in_work_finish_and_ends_well(
     service: Child, emulator: EmulatedAws, records: Records, s3: "S3Client"
 ) -> None:
@@ -116,6 +205,8 @@ async def test_readiness_names_what_is_missing(service: Child, database_url: str
     port = service.environment["PORT"]
     async with httpx.AsyncClient() as http:
         answer = await http.get(f"http://127.0.0.1:{port}/health/ready")
-        assert answer.json()["checks"] == dict.fromkeys(("database", "uploads", "errors", "queue", "loops"), "ok")
+        assert answer.json()["checks"] == dict.fromkeys(
+            ("database", "uploads", "errors", "receipts", "queue", "loops"), "ok"
+        )
         metrics = await http.get(f"http://127.0.0.1:{port}/metrics")
     assert "sellersync_outbox_waiting_events" in metrics.text

@@ -13,13 +13,13 @@ from services.notifier.errors import NotificationsUnavailable
 from services.notifier.main import create_app
 from services.notifier.rules.client_notification import client_notification
 from services.notifier.settings import NotifierSettings
-from shared.schemas.events import ClientNotification, FeedFailed, FeedProcessed
+from shared.schemas.events import ClientNotification, FeedEvent
 from tests.integration.notifier.conftest import Aws
 from tests.unit.notifier.events import sample
 from tests.waiting import until
 
 
-def _event(name: str) -> FeedProcessed | FeedFailed:
+def _event(name: str) -> FeedEvent:
     return sample(name).model_copy(update={"feed_id": uuid4(), "event_id": uuid4(), "file_name": 'Umsätze "1".csv'})
 
 
@@ -72,7 +72,7 @@ async def _notifier(aws: Aws) -> AsyncIterator[None]:
         yield
 
 
-async def _publish(aws: Aws, event: FeedProcessed | FeedFailed, times: int = 1) -> None:
+async def _publish(aws: Aws, event: FeedEvent, times: int = 1) -> None:
     """As the aggregator's relay does."""
     for _ in range(times):
         await aws.sns.publish(
@@ -90,7 +90,7 @@ async def _publish(aws: Aws, event: FeedProcessed | FeedFailed, times: int = 1) 
         )
 
 
-async def _entries(aws: Aws, event: FeedProcessed | FeedFailed) -> list[dict[str, Any]]:
+async def _entries(aws: Aws, event: FeedEvent) -> list[dict[str, Any]]:
     answer = await aws.dynamodb.query(
         TableName=aws.plane.processing_log_table,
         KeyConditionExpression="feed_id = :feed",
@@ -150,7 +150,7 @@ async def test_a_subscriber_may_filter_by_severity(aws: Aws) -> None:
     assert [json.loads(message["Body"])["feed_id"] for message in client.received] == [str(failed.feed_id)]
 
 
-async def _was_told(aws: Aws, event: FeedProcessed | FeedFailed) -> bool:
+async def _was_told(aws: Aws, event: FeedEvent) -> bool:
     return any("notified_at" in entry for entry in await _entries(aws, event))
 
 

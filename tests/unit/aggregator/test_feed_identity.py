@@ -78,8 +78,7 @@ def test_a_dropped_object_is_the_same_feed_at_every_delivery_and_another_with_an
         ("a.csv", {"seller_id": "../etc"}, "house", "reference/invalid_seller"),
         ("acme/a.csv", {"feed_type": "transactions"}, "acme", None),
         ("acme/a.csv", {"feed_type": "horoscopes"}, "acme", "reference/invalid_option"),
-        ("acme/a.csv", {"replaces": str(MINTED)}, "acme", "reference/invalid_option"),
-        ("acme/a.csv", {"decimal_separator": ","}, "acme", "reference/invalid_option"),
+        ("acme/a.csv", {"replaces": str(MINTED), "decimal_separator": ","}, "acme", None),
     ],
 )
 def test_whose_it_is_and_what_is_objected(key: str, metadata: dict[str, str], seller: str, code: str | None) -> None:
@@ -149,11 +148,3 @@ def test_an_upload_was_received_when_its_id_was_minted_if_that_can_be(minted_at:
     assert identity.feed_id == minted
     assert identity.received_at == (minted_at if believed else MOMENT)
     assert best(facts("acme/dropped.csv")).received_at == MOMENT
-
-
-@pytest.mark.parametrize("option", ["date-format", "date_format"])
-def test_an_option_that_is_not_honoured_is_refused_however_it_is_written(option: str) -> None:
-    found = replace(facts("acme/a.csv"), metadata={option: "%d/%m/%Y"})
-    objection = best(found).objection
-    assert objection is not None
-    assert objection.code == "reference/invalid_option"

@@ -1,12 +1,14 @@
 """Work under a lease: renewed while it goes on, ended when it is lost, and by nothing else."""
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pytest
 
 from services.aggregator.errors import LeaseLost, Outage
 from services.aggregator.held_lease import HeldLease
+from services.aggregator.rules.reading_progress import Progress, ReadingProgress
+from shared.schemas.events import Phase
 
 
 @dataclass
@@ -16,9 +18,11 @@ class Renewal:
     successes: int = 1_000_000
     error: Exception | None = None
     calls: int = 0
+    shown: list[Progress] = field(default_factory=list)
 
-    async def __call__(self) -> None:
+    async def __call__(self, progress: Progress) -> None:
         self.calls += 1
+        self.shown.append(progress)
         if self.error and self.calls > self.successes:
             raise self.error
 
@@ -88,3 +92,30 @@ async def test_a_cancelled_caller_cancels_the_work() -> None:
     with pytest.raises(asyncio.CancelledError):
         await holding
     assert ended.is_set()
+
+
+async def test_progress_is_shown_before_the_lease_needs_it_and_only_when_it_moved() -> None:
+    renewal, progress = Renewal(), ReadingProgress()
+    lease = HeldLease(renewal, 60, progress, 0.01)
+
+    async def work() -> None:
+        await asyncio.sleep(0.05)
+        assert renewal.shown == [], "nothing moved, and the lease is fresh"
+        for percent in (10, 50):
+            progress.told(Phase.READ, percent)
+            await work_until(renewal, len(renewal.shown) + 1)
+
+    await lease.during(work())
+    assert [shown.phase for shown in renewal.shown] == [Phase.READ, Phase.READ]
+    assert renewal.shown[0].percent < renewal.shown[1].percent
+
+
+async def test_progress_that_was_not_written_is_written_at_the_next_look() -> None:
+    renewal, progress = Renewal(successes=0, error=Outage()), ReadingProgress()
+
+    async def work() -> None:
+        progress.told(Phase.STORE, 0)
+        await work_until(renewal, 2)
+
+    await HeldLease(renewal, 60, progress, 0.005).during(work())
+    assert {shown.phase for shown in renewal.shown} == {Phase.STORE}

@@ -5,7 +5,18 @@ from pathlib import Path
 
 from hypothesis import strategies as st
 
-from shared.schemas.events import EVENT_ISSUES_LIMIT, FEED_EVENT, FeedFailed, FeedProcessed, Phase
+from shared.schemas.events import (
+    EVENT_ISSUES_LIMIT,
+    FEED_EVENT,
+    FeedCancelled,
+    FeedEvent,
+    FeedFailed,
+    FeedProcessed,
+    FeedReplaced,
+    FeedReprocessFailed,
+    FeedWithdrawn,
+    Phase,
+)
 from shared.schemas.feeds import Counts, FeedError, FeedType
 from shared.schemas.issues import Issue, IssueTotal, Severity
 
@@ -41,7 +52,7 @@ moments = st.datetimes(
     max_value=datetime(9000, 1, 1),  # noqa: DTZ001
     timezones=st.integers(-720, 840).map(lambda minutes: timezone(timedelta(minutes=minutes))),
 )
-_FIELDS = {
+_COMMON = {
     "event_id": st.uuids(),
     "occurred_at": moments,
     "sequence": st.integers(1, 10**6),
@@ -52,10 +63,13 @@ _FIELDS = {
     "file_name": texts,
     "bucket": st.text("abc-", min_size=3, max_size=63),
     "object_key": texts,
+    "counts": counts,
+}
+_FIELDS = {
+    **_COMMON,
     "attempt": st.integers(1, 1_000),
     "worker": texts,
     "started_at": moments,
-    "counts": counts,
     "issue_totals": st.builds(
         lambda total, times: [total] * times,
         st.builds(IssueTotal, code=codes, severity=severities, rows=st.integers(0, 10**12)),
@@ -63,16 +77,25 @@ _FIELDS = {
     ),
     "issues": st.builds(lambda issue, times: [issue] * times, issues, st.integers(0, EVENT_ISSUES_LIMIT)),
     "report_uri": st.none() | texts,
+    "rejected_uri": st.none() | texts,
+    "replaces": st.none() | st.uuids(),
+    "corrects": st.none() | st.uuids(),
 }
 processed = st.builds(FeedProcessed, **_FIELDS, duplicate_of=st.none() | st.uuids())
-failed = st.builds(
-    FeedFailed,
-    **_FIELDS,
-    error=st.builds(FeedError, code=codes, message=texts),
-    phase=st.sampled_from(Phase),
-    raw_uri=st.none() | texts,
+failed = st.sampled_from((FeedFailed, FeedReprocessFailed)).flatmap(
+    lambda kind: st.builds(
+        kind,
+        **_FIELDS,
+        error=st.builds(FeedError, code=codes, message=texts),
+        phase=st.sampled_from(Phase),
+        raw_uri=st.none() | texts,
+    )
 )
-events = processed | failed
+_rows = st.integers(0, 10**12)
+withdrawn = st.builds(FeedWithdrawn, **_COMMON, actor=texts, rows_taken_back=_rows)
+replaced = st.builds(FeedReplaced, **_COMMON, actor=texts, replaced_by=st.uuids(), rows_taken_back=_rows)
+cancelled = st.builds(FeedCancelled, **_COMMON, actor=texts, replaced_by=st.none() | st.uuids())
+events = processed | failed | withdrawn | replaced | cancelled
 
 
 def sample_text(name: str) -> str:
@@ -80,5 +103,5 @@ def sample_text(name: str) -> str:
     return (SAMPLES / f"{name}.json").read_text(encoding="utf-8")
 
 
-def sample(name: str) -> FeedProcessed | FeedFailed:
+def sample(name: str) -> FeedEvent:
     return FEED_EVENT.validate_json(sample_text(name))

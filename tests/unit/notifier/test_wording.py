@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 
 from services.notifier.rules.wording import SUBJECT_MAX_CHARACTERS, headline, subject, text
-from shared.schemas.events import FeedFailed, FeedProcessed
+from shared.schemas.events import FeedEvent, FeedFailed, FeedProcessed
 from shared.schemas.feeds import Counts
 from shared.schemas.issues import IssueTotal, Severity
 from tests.unit.notifier.events import events, sample
@@ -19,6 +19,11 @@ from tests.unit.notifier.events import events, sample
         ("feed_processed_without_rows", "Feed without rows, nothing to count: sales 2026-03.csv"),
         ("feed_failed_unreadable", "Feed failed, nothing counted: sales 2026-03.csv"),
         ("feed_failed_with_books", "Feed failed, nothing counted: sales 2026-03.csv"),
+        ("feed_reprocess_failed", "Feed could not be read anew, its earlier result stands: sales 2026-03.csv"),
+        ("feed_withdrawn", "Feed withdrawn, 18 rows no longer counted: sales 2026-03.csv"),
+        ("feed_replaced", "Feed replaced by another, 18 rows no longer counted: sales 2026-03.csv"),
+        ("feed_cancelled", "Feed cancelled, nothing counted: sales 2026-03.csv"),
+        ("feed_cancelled_superseded", "Feed cancelled, nothing counted: sales 2026-03.csv"),
     ],
 )
 def test_a_subject_says_what_happened(name: str, line: str) -> None:
@@ -36,6 +41,7 @@ def test_numbers_are_readable_and_one_row_is_one_row() -> None:
 
 def test_a_text_has_the_books_what_was_wrong_and_where_the_report_is() -> None:
     event = sample("feed_processed_with_rejects")
+    assert isinstance(event, FeedProcessed)
     assert event.report_uri
     lines = text(event).splitlines()
     assert "Rows received  21" in lines
@@ -82,9 +88,32 @@ def test_letters_that_ascii_lacks_are_spelt_or_marked() -> None:
 
 
 @given(events)
-def test_every_subject_is_fit_for_sns(event: FeedProcessed | FeedFailed) -> None:
+def test_every_subject_is_fit_for_sns(event: FeedEvent) -> None:
     line = subject(event)
     assert 0 < len(line) <= SUBJECT_MAX_CHARACTERS < 100
     assert line.isascii()
     assert line.isprintable()
     assert line[0].isalnum()
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("feed_processed_replacing", "It takes the place of feed 0195608f-3c1a-7000-8000-0000000000f0."),
+        ("feed_processed_replacing", "The rejected rows, to be fixed and sent again: s3://sellersync-dev-errors"),
+        ("feed_processed_correcting", "It corrects feed 0195608f-3c1a-7000-8000-0000000000f0."),
+        ("feed_reprocess_failed", "What it counted before counts on, unchanged."),
+        ("feed_reprocess_failed", "Why: byte 0x80 at offset 17 is no cp1252 text (format/invalid_encoding)"),
+        ("feed_withdrawn", "was withdrawn: 18 rows of it left the totals."),
+        ("feed_replaced", "was replaced by feed 0195608f-3c1a-7000-8000-0000000000f1: 18 rows of it left the totals."),
+        ("feed_cancelled", "was cancelled before it was applied. None of its rows count."),
+        ("feed_cancelled_superseded", "A newer version of the same file is applied, as feed 0195608f"),
+    ],
+)
+def test_a_text_says_what_became_of_the_feed_and_of_others(name: str, sentence: str) -> None:
+    assert sentence in text(sample(name))
+
+
+def test_what_is_no_end_of_a_feed_is_not_called_finished() -> None:
+    assert "finished 2026-03-04" in text(sample("feed_processed"))
+    assert "changed 2026-03-04" in text(sample("feed_withdrawn"))

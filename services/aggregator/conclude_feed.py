@@ -1,0 +1,256 @@
+"""One claimed feed, from its bytes to its committed end: fetch → look whether it may count → read → conclude → keep the
+evidence → commit. The heavy work happens outside any transaction."""
+
+import tempfile
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+import structlog
+
+from services.aggregator.errors import (
+    BooksDoNotClose,
+    LeaseLost,
+    MissingObject,
+    MustWait,
+    RelationRefused,
+    SameContent,
+    UnreadableFeed,
+)
+from services.aggregator.held_lease import HeldLease
+from services.aggregator.metrics import FEEDS, ROWS
+from services.aggregator.ports import (
+    ContributionBatches,
+    ErrorBucket,
+    FeedReader,
+    Feeds,
+    Ledger,
+    ReadFeed,
+    ReadRequest,
+    Receipts,
+    Uploads,
+)
+from services.aggregator.rules.feed_identity import ObjectFacts
+from services.aggregator.rules.feed_lease import Claimed
+from services.aggregator.rules.feed_outcome import (
+    REPORT_ISSUES_LIMIT,
+    Conclusion,
+    failed,
+    judged,
+    report_of,
+)
+from services.aggregator.rules.feed_succession import UNKNOWN_FEED, permitted
+from services.aggregator.rules.given_options import options_of
+from services.aggregator.rules.other_ends import OTHER_ENDS, OtherEnd, other_end
+from services.aggregator.rules.reading_progress import ReadingProgress
+from services.aggregator.rules.version_order import OrderUnknown, ranked
+from services.aggregator.threaded_reading import ReadingThreads
+from shared.schemas.events import Phase
+from shared.schemas.feed_options import FeedOptions
+from shared.schemas.feeds import FeedError, FeedType, ProcessingStatus
+
+log = structlog.get_logger(__name__)
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bytes, seconds, and groups in one INSERT."""
+
+    max_feed_bytes: int
+    lease_seconds: float
+    contribution_batch: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """What the flow acts through."""
+
+    uploads: Uploads
+    receipts: Receipts
+    error_bucket: ErrorBucket
+    feeds: Feeds
+    ledger: Ledger
+    readers: Mapping[FeedType, FeedReader]
+
+
+@dataclass(slots=True)
+class _Work:
+    """A feed in hand. `sha256` is known once its bytes are here, `listed` once the order of versions was asked for."""
+
+    claim: Claimed
+    lease: HeldLease
+    progress: ReadingProgress
+    options: FeedOptions = field(default_factory=FeedOptions)
+    sha256: str | None = None
+    listed: Mapping[str, int] | None = None
+    asked_about: set[str] = field(default_factory=set)
+
+
+_NAMES = {
+    ProcessingStatus.DONE: "feed.applied",
+    ProcessingStatus.FATAL: "feed.failed",
+    ProcessingStatus.CANCELLED: "feed.superseded",
+}
+
+_ROUNDS = 8
+"""How often a feed's end may turn into another one, because other feeds end meanwhile."""
+
+
+class ConcludeFeed:
+    """Raises Outage, LeaseLost or MustWait: try later; nothing is stored, or all of it and the answer was lost."""
+
+    def __init__(self, ports: Ports, threads: ReadingThreads, limits: Limits, work_dir: Path) -> None:
+        self._ports = ports
+        self._threads = threads
+        self._limits = limits
+        self._work_dir = work_dir
+
+    async def __call__(self, claim: Claimed, facts: ObjectFacts | None) -> None:
+        """To the end of the commit."""
+        progress = ReadingProgress()
+        lease = HeldLease(partial(self._ports.feeds.renew, claim), self._limits.lease_seconds / 3, progress)
+        work = _Work(claim, lease, progress)
+        if facts is None or claim.feed.objection:
+            error = claim.feed.objection or FeedError(code="reference/missing_object", message="it is not there")
+            await self._store(work, failed(error, Phase.RECEIVE))
+            return
+        options = options_of(facts.metadata, claim.overrides)
+        if isinstance(options, FeedError):
+            await self._store(work, failed(options, Phase.RECEIVE))
+            return
+        work.options = options
+        conclusion: Conclusion | None = None
+        for _ in range(_ROUNDS):
+            try:
+                if conclusion is None:
+                    await self._read_and_store(work, facts)
+                else:
+                    await self._store(work, conclusion)
+            except OTHER_ENDS as reason:
+                await self._wait_if_on_its_way(work, reason)
+                conclusion = other_end(reason, work.sha256, work.options)
+            else:
+                return
+        raise LeaseLost(f"what {claim.feed.feed_id} means for other feeds keeps changing")
+
+    async def _wait_if_on_its_way(self, work: _Work, reason: OtherEnd) -> None:
+        """Events come in any order: the feed that is named may be accepted, and not seen by any worker yet."""
+        named = work.options.replaces or work.options.corrects
+        if not isinstance(reason, RelationRefused) or reason.code != UNKNOWN_FEED or named is None:
+            return
+        receipt, feed = await self._ports.receipts.find(named), work.claim.feed
+        if receipt and (receipt.seller_id, receipt.feed_type) == (feed.seller_id, feed.feed_type):
+            raise MustWait(named)
+
+    async def _look_ahead(self, work: _Work) -> None:
+        """Saves work that would be for nothing. Raises SameContent, RelationRefused, NewerVersion, or MustWait."""
+        look = partial(self._ports.feeds.look_ahead, work.claim, work.options, work.sha256)
+        if same := permitted(await self._knowing_the_order(work, look)).duplicate_of:
+            raise SameContent(same.feed_id, same.rows_received)
+
+    async def _knowing_the_order(
+        self, work: _Work, ask: Callable[[Mapping[str, int] | None], Awaitable[Result]]
+    ) -> Result:
+        """Where only the bucket's list tells the order of versions, it is asked for, anew for what came since."""
+        for _ in range(_ROUNDS):
+            try:
+                return await ask(work.listed)
+            except OrderUnknown as unknown:
+                work.asked_about |= set(unknown.version_ids)
+                newest_first = await self._ports.uploads.list_versions(work.claim.feed.ref)
+                work.listed = ranked(newest_first, work.asked_about)
+        raise LeaseLost("versions of the object come faster than they can be listed")
+
+    async def _fetch(self, work: _Work, facts: ObjectFacts, path: Path) -> str:
+        """The SHA-256 of what lies at `path` now."""
+        if facts.size_bytes > self._limits.max_feed_bytes:
+            sizes = f"the file has {facts.size_bytes} bytes; at most {self._limits.max_feed_bytes} are processed"
+            raise UnreadableFeed("format/too_large", sizes)
+
+        def fetched(bytes_here: int) -> None:
+            work.progress.told(Phase.RECEIVE, bytes_here * 100 // max(facts.size_bytes, 1))
+
+        try:
+            return await work.lease.during(self._ports.uploads.download(facts, path, fetched))
+        except MissingObject as missing:
+            gone = f"{facts.ref.uri} disappeared before it could be read"
+            raise UnreadableFeed("reference/missing_object", gone) from missing
+
+    async def _read_and_store(self, work: _Work, facts: ObjectFacts) -> None:
+        """The feed that was read stays open until its contributions are stored."""
+        feed = work.claim.feed
+        if work.options.replaces or work.options.corrects:
+            await self._look_ahead(work)
+        with tempfile.TemporaryDirectory(dir=self._work_dir, prefix="feed-", ignore_cleanup_errors=True) as scratch:
+            path = Path(scratch) / "raw"
+            work.sha256 = await self._fetch(work, facts, path)
+            await self._look_ahead(work)
+            # Of the object and not of this attempt, so that reading it again gives the same answer.
+            day = facts.last_modified.astimezone(UTC).date()
+            request = ReadRequest(feed.seller_id, day, work.options, work.progress.told)
+            reader = self._ports.readers[feed.feed_type]
+            read = await work.lease.during(self._threads.read(reader, path, request))
+            try:
+                conclusion = await self._conclude(work, read, Path(scratch) / "rejected.csv")
+                adds = conclusion.adds_to_totals
+                batches = partial(self._threads.batches, read, self._limits.contribution_batch) if adds else None
+                await self._store(work, conclusion, batches)
+            finally:
+                await self._threads.discard(read)
+
+    async def _conclude(self, work: _Work, read: ReadFeed, rejected: Path) -> Conclusion:
+        """The rejected rows are handed back whatever their number makes of the feed."""
+        work.progress.told(Phase.STORE, 0)
+        issues = await work.lease.during(self._threads.call(read.first_issues, REPORT_ISSUES_LIMIT))
+        conclusion = Conclusion(
+            status=ProcessingStatus.DONE,
+            counts=read.counts,
+            sha256=work.sha256,
+            options=work.options,
+            recognised=read.recognised,
+            issue_totals=tuple(read.issue_totals),
+            issues=tuple(issues),
+            issue_count=read.issue_count,
+        )
+        if read.counts.rows_rejected:
+            written = await work.lease.during(self._threads.call(read.write_rejected, rejected))
+            if written not in (0, read.counts.rows_rejected):
+                raise BooksDoNotClose(f"{read.counts.rows_rejected} rows rejected, {written} in rejected.csv")
+            if written:
+                keep = self._ports.error_bucket.keep_rejected(work.claim.feed, work.claim.run, rejected)
+                conclusion = replace(conclusion, rejected_uri=await work.lease.during(keep))
+        return judged(conclusion, work.options)
+
+    async def _store(
+        self, work: _Work, conclusion: Conclusion, contributions: ContributionBatches | None = None
+    ) -> None:
+        """Evidence first, so that no row ever names a report that is not there; then everything at once."""
+        claim = work.claim
+        conclusion = await work.lease.during(self._keep_evidence(claim, conclusion))
+        # No renewal from here on: the commit holds the feed's row, and its fence decides.
+        await self._knowing_the_order(work, partial(self._ports.ledger.commit, claim, conclusion, contributions))
+        counts = conclusion.counts
+        FEEDS.labels(claim.feed.feed_type.value, conclusion.status.value).inc()
+        for outcome in ("accepted", "rejected", "duplicate", "skipped"):
+            ROWS.labels(claim.feed.feed_type.value, outcome).inc(getattr(counts, f"rows_{outcome}"))
+        log.info(
+            _NAMES[conclusion.status],
+            error=conclusion.error.code if conclusion.error else None,
+            duplicate_of=str(conclusion.duplicate_of) if conclusion.duplicate_of else None,
+            replaced_by=str(conclusion.replaced_by) if conclusion.replaced_by else None,
+            layout=conclusion.layout,
+            **counts.model_dump(),
+        )
+
+    async def _keep_evidence(self, claim: Claimed, conclusion: Conclusion) -> Conclusion:
+        """The conclusion with the places where its report and raw file are kept."""
+        if conclusion.error:
+            raw_uri = await self._ports.error_bucket.keep_raw(claim.feed)
+            conclusion = replace(conclusion, raw_uri=raw_uri)
+        report = report_of(claim, conclusion, datetime.now(UTC))
+        return replace(conclusion, report_uri=await self._ports.error_bucket.keep_report(report, claim.run))

@@ -1,0 +1,149 @@
+"""What a feed's end means for other feeds: whose contribution it takes back, and whether it may count at all.
+
+Decided from rows that the caller holds locked, so that feeds that end at the same moment end right in any order.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from services.aggregator.errors import MustWait, NewerVersion, RelationRefused
+from services.aggregator.rules.version_order import VersionPlace, is_newer
+from shared.schemas.feed_options import FeedOptions
+from shared.schemas.feeds import FeedError, FeedType, ProcessingStatus
+
+UNKNOWN_FEED = "reference/unknown_feed"
+
+
+@dataclass(frozen=True, slots=True)
+class KnownFeed:
+    """A feed as its row has it. `counts`: its contribution is part of the totals now."""
+
+    feed_id: UUID
+    seller_id: str
+    feed_type: FeedType
+    status: ProcessingStatus
+    counts: bool
+    place: VersionPlace
+    replaced_by: UUID | None = None
+    duplicate_of: UUID | None = None
+    withdrawn: bool = False
+    rows_received: int = 0
+
+    @property
+    def has_applied(self) -> bool:
+        """DONE, or DONE before and now to be read once more."""
+        return self.counts or self.status is ProcessingStatus.DONE
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The relation that was asked for cannot be: FATAL."""
+
+    error: FeedError
+
+
+@dataclass(frozen=True, slots=True)
+class WaitsFor:
+    """Another feed has to end first: try again later."""
+
+    feed_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class Superseded:
+    """A newer version of the same object is applied: this one may change nothing."""
+
+    by: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class Succession:
+    """It may end. `takes_place_of` are linked to it, and those of them that count are taken back."""
+
+    takes_place_of: tuple[UUID, ...] = ()
+    duplicate_of: KnownFeed | None = None
+
+    @property
+    def replaces(self) -> UUID | None:
+        return self.takes_place_of[0] if self.takes_place_of else None
+
+
+Decision = Refused | WaitsFor | Superseded | Succession
+
+
+def permitted(decision: Decision) -> Succession:
+    """The succession. Raises RelationRefused, MustWait, or NewerVersion for what is none."""
+    match decision:
+        case Refused(error):
+            raise RelationRefused(error.code, error.message)
+        case WaitsFor(feed_id):
+            raise MustWait(feed_id)
+        case Superseded(by):
+            raise NewerVersion(by)
+        case Succession():
+            return decision
+
+
+def succession(
+    feed: KnownFeed,
+    options: FeedOptions,
+    *,
+    named: KnownFeed | None,
+    versions: Sequence[KnownFeed],
+    same_content: KnownFeed | None,
+    listed: Mapping[str, int] | None = None,
+) -> Decision:
+    """`named` is the feed that `replaces` or `corrects` names, `versions` are the other contents of the same key,
+    `same_content` is the other feed that counts with these bytes. Raises OrderUnknown: see is_newer.
+    """
+    if refusal := _relation_refused(feed, options, named):
+        return refusal
+    same_kind = [each for each in versions if (each.seller_id, each.feed_type) == (feed.seller_id, feed.feed_type)]
+    applied = [each for each in same_kind if each.has_applied]
+    newer = [each for each in applied if is_newer(each.place, feed.place, listed)]
+    if newer:
+        return Superseded(newer[0].feed_id)
+    replaced = [named.feed_id] if named and options.replaces else []
+    # Asked by name, the very feed with these bytes is replaced; as an earlier version it simply goes on counting.
+    duplicate = same_content if same_content and same_content.feed_id not in replaced else None
+    older = [
+        each.feed_id
+        for each in applied
+        if each.counts and each.feed_id not in replaced and not (duplicate and each.feed_id == duplicate.feed_id)
+    ]
+    return Succession((*replaced, *older), duplicate)
+
+
+def _relation_refused(feed: KnownFeed, options: FeedOptions, named: KnownFeed | None) -> Refused | WaitsFor | None:
+    wanted = options.replaces or options.corrects
+    if wanted is None:
+        return None
+    verb = "replace" if options.replaces else "correct"
+    if (
+        named is None
+        or named.feed_id == feed.feed_id
+        or (named.seller_id, named.feed_type) != (feed.seller_id, feed.feed_type)
+    ):
+        # One message for all of them: whether another seller has such a feed is nobody's business.
+        return _refused(UNKNOWN_FEED, f"there is no feed {wanted} of this seller and type to {verb}")
+    if not named.status.is_terminal and not named.counts:
+        return WaitsFor(named.feed_id)
+    if named.replaced_by not in (None, feed.feed_id):
+        other = named.replaced_by
+        return _refused("reference/replaced_feed", f"feed {wanted} was replaced by {other} already; {verb} that one")
+    if named.duplicate_of:
+        other = named.duplicate_of
+        return _refused(
+            "reference/duplicate_feed", f"feed {wanted} adds nothing, it is a duplicate of {other}; {verb} that one"
+        )
+    if options.corrects and not named.has_applied:
+        message = f"feed {wanted} is {named.status}: none of its rows count, so send the whole file again"
+        return _refused("reference/feed_not_applied", message)
+    if options.corrects and named.withdrawn:
+        return _refused("reference/withdrawn_feed", f"feed {wanted} was withdrawn: none of its rows count")
+    return None
+
+
+def _refused(code: str, message: str) -> Refused:
+    return Refused(FeedError(code=code, message=message))

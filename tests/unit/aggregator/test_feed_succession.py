@@ -1,0 +1,159 @@
+"""Whose contribution a feed takes back, and whether it may count at all."""
+
+from dataclasses import replace
+from datetime import datetime
+from uuid import UUID
+
+import pytest
+
+from services.aggregator.errors import MustWait, NewerVersion, RelationRefused
+from services.aggregator.rules.feed_succession import (
+    Decision,
+    KnownFeed,
+    Refused,
+    Succession,
+    Superseded,
+    WaitsFor,
+    permitted,
+    succession,
+)
+from services.aggregator.rules.version_order import VersionPlace
+from shared.schemas.feed_options import FeedOptions
+from shared.schemas.feeds import FeedError, FeedType, ProcessingStatus
+
+
+def known(number: int, status: ProcessingStatus = ProcessingStatus.DONE, *, counts: bool | None = None) -> KnownFeed:
+    """Feed number n; as a version of a key, the n-th."""
+    return KnownFeed(
+        feed_id=UUID(int=number),
+        seller_id="acme",
+        feed_type=FeedType.TRANSACTIONS,
+        status=status,
+        counts=status is ProcessingStatus.DONE if counts is None else counts,
+        place=VersionPlace(f"v{number}", f"{number:04X}", datetime(2026, 11, 22)),  # noqa: DTZ001 - as stored
+    )
+
+
+OWN = known(5, ProcessingStatus.IN_PROGRESS, counts=False)
+OTHER = known(3)
+NONE = FeedOptions()
+REPLACES = FeedOptions(replaces=OTHER.feed_id)
+CORRECTS = FeedOptions(corrects=OTHER.feed_id)
+
+
+def decided(
+    options: FeedOptions = NONE, named: KnownFeed | None = None, *versions: KnownFeed, same: KnownFeed | None = None
+) -> Decision:
+    return succession(OWN, options, named=named, versions=versions, same_content=same)
+
+
+def test_a_feed_without_relations_takes_nothing_back() -> None:
+    assert decided() == Succession()
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        OTHER,
+        replace(OTHER, withdrawn=True, counts=False),
+        replace(OTHER, status=ProcessingStatus.FATAL, counts=False),
+        replace(OTHER, status=ProcessingStatus.CANCELLED, counts=False),
+        replace(OTHER, replaced_by=OWN.feed_id, counts=False),  # by this very feed, in an earlier run
+        replace(OTHER, status=ProcessingStatus.IN_PROGRESS),  # it is read anew, and counts meanwhile
+    ],
+)
+def test_what_is_replaced_need_not_count_any_more(other: KnownFeed) -> None:
+    assert decided(REPLACES, other) == Succession((OTHER.feed_id,))
+
+
+@pytest.mark.parametrize(
+    ("options", "other", "code"),
+    [
+        (REPLACES, None, "unknown_feed"),
+        (CORRECTS, None, "unknown_feed"),
+        (REPLACES, replace(OTHER, seller_id="bob"), "unknown_feed"),
+        (REPLACES, OWN, "unknown_feed"),
+        (CORRECTS, replace(OTHER, seller_id="bob"), "unknown_feed"),
+        (REPLACES, replace(OTHER, replaced_by=UUID(int=8), counts=False), "replaced_feed"),
+        (CORRECTS, replace(OTHER, replaced_by=UUID(int=8), counts=False), "replaced_feed"),
+        (REPLACES, replace(OTHER, duplicate_of=UUID(int=8), counts=False), "duplicate_feed"),
+        (CORRECTS, replace(OTHER, withdrawn=True, counts=False), "withdrawn_feed"),
+        (CORRECTS, replace(OTHER, status=ProcessingStatus.FATAL, counts=False), "feed_not_applied"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused_with_what_could(
+    options: FeedOptions, other: KnownFeed | None, code: str
+) -> None:
+    decision = decided(options, other)
+    assert isinstance(decision, Refused)
+    assert decision.error.code == f"reference/{code}"
+    with pytest.raises(RelationRefused, match=decision.error.message[:20]):
+        permitted(decision)
+
+
+@pytest.mark.parametrize("options", [REPLACES, CORRECTS])
+@pytest.mark.parametrize("status", [ProcessingStatus.IN_QUEUE, ProcessingStatus.IN_PROGRESS])
+def test_a_feed_that_has_not_ended_is_waited_for(options: FeedOptions, status: ProcessingStatus) -> None:
+    decision = decided(options, replace(OTHER, status=status, counts=False))
+    assert decision == WaitsFor(OTHER.feed_id)
+    with pytest.raises(MustWait):
+        permitted(decision)
+
+
+def test_a_correction_takes_nothing_back() -> None:
+    assert decided(CORRECTS, OTHER) == Succession()
+
+
+def test_an_older_version_that_counts_is_taken_back() -> None:
+    assert decided(NONE, None, known(4)) == Succession((UUID(int=4),))
+    assert decided(NONE, None, replace(known(4), status=ProcessingStatus.IN_QUEUE)) == Succession((UUID(int=4),))
+
+
+@pytest.mark.parametrize(
+    "older",
+    [
+        known(4, ProcessingStatus.FATAL),
+        known(4, ProcessingStatus.IN_PROGRESS),
+        known(4, counts=False),
+        replace(known(4), seller_id="bob"),
+    ],
+)
+def test_an_older_version_that_does_not_count_is_left_alone(older: KnownFeed) -> None:
+    assert decided(NONE, None, older) == Succession()
+
+
+@pytest.mark.parametrize("newer", [known(6), known(6, counts=False)])
+def test_a_newer_version_that_is_applied_makes_this_one_late(newer: KnownFeed) -> None:
+    """Also one that was withdrawn since: what it had replaced does not come back either."""
+    decision = decided(NONE, None, newer, known(4))
+    assert decision == Superseded(UUID(int=6))
+    with pytest.raises(NewerVersion):
+        permitted(decision)
+
+
+@pytest.mark.parametrize("newer", [known(6, ProcessingStatus.FATAL), known(6, ProcessingStatus.IN_PROGRESS)])
+def test_a_newer_version_that_is_not_applied_changes_nothing(newer: KnownFeed) -> None:
+    assert decided(NONE, None, newer) == Succession()
+
+
+def test_the_same_bytes_are_a_duplicate() -> None:
+    assert decided(same=known(2)) == Succession((), known(2))
+
+
+def test_the_same_bytes_of_the_very_feed_that_is_named_are_its_replacement() -> None:
+    assert decided(REPLACES, OTHER, same=OTHER) == Succession((OTHER.feed_id,))
+
+
+def test_the_same_bytes_of_another_feed_are_a_duplicate_and_the_one_named_is_taken_back_all_the_same() -> None:
+    assert decided(REPLACES, OTHER, same=known(2)) == Succession((OTHER.feed_id,), known(2))
+
+
+def test_the_same_bytes_of_an_older_version_leave_it_counting() -> None:
+    assert decided(NONE, None, known(4), same=known(4)) == Succession((), known(4))
+    assert decided(NONE, None, known(4), same=known(2)) == Succession((UUID(int=4),), known(2))
+
+
+def test_a_refusal_says_its_reason() -> None:
+    with pytest.raises(RelationRefused) as refused:
+        permitted(Refused(FeedError(code="reference/unknown_feed", message="there is none")))
+    assert (refused.value.code, refused.value.message) == ("reference/unknown_feed", "there is none")
