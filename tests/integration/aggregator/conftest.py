@@ -29,7 +29,7 @@ async def pool(migrated_database_url: str) -> AsyncIterator[MySqlPool]:
     """Short lock waits, so that tests of contention are quick."""
     opened = MySqlPool(MySqlAddress.parse(migrated_database_url), MySqlLimits(connections=10, lock_wait=2))
     async with opened.session() as session:
-        for table in ("feeds", "contributions", "totals", "outbox"):
+        for table in ("feeds", "contributions", "totals", "outbox", "feed_history"):
             await session.change(f"DELETE FROM {table}")  # noqa: S608 - names from the line above
     yield opened
     await opened.close()

@@ -16,6 +16,7 @@ from services.aggregator.settings import MigrationSettings
 from shared.runtime.mysql_address import MySqlAddress
 
 ROOT = Path(__file__).parents[3]
+TABLES = {"alembic_version", "feeds", "contributions", "totals", "outbox", "feed_history"}
 
 
 @contextmanager
@@ -53,7 +54,7 @@ async def run_migration(url: str) -> int:
 async def test_two_at_once_and_once_more(database_url: str) -> None:
     codes = await asyncio.gather(run_migration(database_url), run_migration(database_url))
     assert list(codes) == [0, 0]
-    assert tables(database_url) == {"alembic_version", "feeds", "contributions", "totals", "outbox"}
+    assert tables(database_url) == TABLES
     assert await run_migration(database_url) == 0
 
 
@@ -73,8 +74,12 @@ def test_one_that_was_cut_off_is_taken_up_again(database_url: str) -> None:
     ):
         cursor.execute("DELETE FROM alembic_version")
         cursor.execute("DROP TABLE outbox")
+        cursor.execute("DROP TABLE feed_history")
+        cursor.execute("ALTER TABLE feeds DROP COLUMN percent, DROP KEY by_object")
     migrate(MigrationSettings(database_url=database_url))
-    assert "outbox" in tables(database_url)
+    assert tables(database_url) == TABLES
+    with connected(address) as cursor:
+        cursor.execute("SELECT percent FROM feeds FORCE INDEX (by_object)")
 
 
 def test_a_server_that_stays_away_is_said_so() -> None:
