@@ -56,6 +56,7 @@ def service_settings(
                 "DATABASE_URL": str(database.read_only),
                 "PROCESSING_LOG_TABLE": plane.processing_log_table,
                 "RECEIPTS_BUCKET": plane.receipts_bucket,
+                "ERROR_BUCKET": plane.error_bucket,
                 **_chosen(theirs, _PASSED_TO_QUERY),
             }
         case "notifier":

@@ -107,6 +107,7 @@ class AcceptUpload:
             sha256=stored.sha256,
             status_url=f"{self._rules.public_base_url.rstrip('/')}/api/feeds/{feed_id}",
             correlation_id=correlation_id,
+            options=stored.options.feed,
         )
 
     async def _receive(self, form: FormReader, body: AsyncIterator[bytes], incoming: IncomingFile) -> StoredFile:
@@ -132,6 +133,7 @@ class AcceptUpload:
             sha256=stored.sha256,
             correlation_id=correlation_id,
             received_at=minted_at(feed_id) or datetime.now(UTC),
+            options=stored.options.feed,
         )
         attempt = 0
         while True:

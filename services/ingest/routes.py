@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
 
 import structlog
 from fastapi import APIRouter, Depends, Request, Response
@@ -12,53 +11,16 @@ from starlette.requests import ClientDisconnect
 
 from services.ingest.accept_upload import AcceptUpload
 from services.ingest.errors import Busy, ClientGone, ClientTooSlow, NotMultipart
-from services.ingest.rules.form_reader import FILE_FIELD, boundary_of
+from services.ingest.rules.form_reader import boundary_of
+from services.ingest.rules.upload_description import BODY, HEADER_PARAMETERS
 from services.ingest.rules.upload_options import HEADERS
 from shared.runtime.app import current_correlation_id, no_query_parameters
 from shared.runtime.problems import PROBLEM_RESPONSES
-from shared.schemas.feeds import FeedType, UploadAccepted
+from shared.schemas.feeds import UploadAccepted
 
 log = structlog.get_logger(__name__)
 
 router = APIRouter(tags=["uploads"], responses=PROBLEM_RESPONSES)
-
-_OPTIONS: dict[str, dict[str, Any]] = {
-    "seller_id": {
-        "type": "string",
-        "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$",
-        "description": "Whose feed it is; the service's default seller if left out.",
-    },
-    "feed_type": {
-        "type": "string",
-        "enum": [str(feed_type) for feed_type in FeedType],
-        "default": str(FeedType.TRANSACTIONS),
-        "description": "What the file's rows are about.",
-    },
-}
-_BODY = {
-    "required": True,
-    "content": {
-        "multipart/form-data": {
-            "schema": {
-                "type": "object",
-                "required": [FILE_FIELD],
-                "additionalProperties": False,
-                "properties": _OPTIONS
-                | {FILE_FIELD: {"type": "string", "format": "binary", "description": "The feed. Comes last."}},
-            }
-        }
-    },
-}
-_HEADER_PARAMETERS = [
-    {
-        "name": header,
-        "in": "header",
-        "required": False,
-        "schema": _OPTIONS[option],
-        "description": f"The same as the field `{option}`; if both are given they must agree.",
-    }
-    for option, header in HEADERS.items()
-]
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +74,8 @@ class UploadDoor:
     summary="Hand in a feed",
     response_description="Stored, not applied yet: follow status_url",
     dependencies=[Depends(no_query_parameters)],
-    openapi_extra={"requestBody": _BODY, "parameters": _HEADER_PARAMETERS},
+    response_model_exclude_defaults=True,
+    openapi_extra={"requestBody": BODY, "parameters": HEADER_PARAMETERS},
 )
 async def upload(request: Request, response: Response) -> UploadAccepted:
     """Outside the file and answers at once; its rows are checked and counted afterwards.

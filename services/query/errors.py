@@ -1,5 +1,7 @@
 """Why the query service does not answer, one class per reason; the docstring is the default detail."""
 
+from collections.abc import Mapping
+
 from shared.runtime.problems import NotFound, ProblemError, Unavailable
 
 
@@ -9,6 +11,29 @@ class QueryProblem(ProblemError):
 
 class UnknownFeed(QueryProblem, NotFound):
     """There is no feed of this id."""
+
+
+class FeedNotFinished(QueryProblem):
+    """The feed is not finished: there is nothing to hand back yet. Ask again."""
+
+    status = 409
+    slug = "feed-not-finished"
+    title = "The feed is not finished"
+    default_headers: Mapping[str, str] = {"Retry-After": "5"}
+
+
+class NoRejectedRows(QueryProblem, NotFound):
+    """No row of this feed was rejected, so there is none to hand back."""
+
+    slug = "no-rejected-rows"
+    title = "No rejected rows"
+
+
+class NoLongerKept(QueryProblem, NotFound):
+    """This was handed out once and is no longer kept."""
+
+    slug = "no-longer-kept"
+    title = "No longer kept"
 
 
 class StoreUnavailable(QueryProblem, Unavailable):

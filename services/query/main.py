@@ -12,13 +12,16 @@ from fastapi import FastAPI
 from services.query.adapters.dynamo_log import DynamoLog
 from services.query.adapters.mysql_answers import MySqlAnswers
 from services.query.adapters.mysql_feeds import MySqlFeeds
+from services.query.adapters.mysql_history import MySqlHistory
 from services.query.adapters.mysql_reads import MySqlReads, ReadLimits
 from services.query.adapters.mysql_sales import MySqlSales
+from services.query.adapters.s3_error_bucket import S3ErrorBucket
 from services.query.adapters.s3_receipts import S3Receipts
 from services.query.answer_question import AnswerQuestion
-from services.query.ports import ErrorLog, Feeds, Interpreter, PlanRunner, Receipts, Sales
+from services.query.hand_back_results import HandBackResults
+from services.query.ports import ErrorBucket, ErrorLog, Feeds, History, Interpreter, PlanRunner, Receipts, Sales
 from services.query.read_records import ReadRecords
-from services.query.routes import router
+from services.query.routes import Downloads, router
 from services.query.rules.reading.interpretation import OfflineInterpreter
 from services.query.settings import QuerySettings
 from shared.runtime.app import build_app
@@ -38,6 +41,8 @@ class Outside:
     receipts: Receipts
     error_log: ErrorLog
     plans: PlanRunner
+    history: History
+    error_bucket: ErrorBucket
     checks: dict[str, Check] = field(default_factory=dict)
 
 
@@ -46,6 +51,7 @@ class State(TypedDict):
 
     records: ReadRecords
     questions: AnswerQuestion
+    downloads: Downloads
 
 
 OpenOutside = Callable[[], AbstractAsyncContextManager[Outside]]
@@ -62,9 +68,12 @@ def create_app(settings: QuerySettings | None = None, open_outside: OpenOutside 
         async with open_outside() as outside, open_interpreter(settings) as interpreter:
             log.info("interpreter.chosen", interpreter=interpreter.name)
             checks.update(outside.checks)
+            records = ReadRecords(outside.sales, outside.feeds, outside.receipts, outside.error_log, outside.history)
+            results = HandBackResults(records.feed, outside.error_bucket)
             yield {
-                "records": ReadRecords(outside.sales, outside.feeds, outside.receipts, outside.error_log),
+                "records": records,
                 "questions": AnswerQuestion(interpreter, outside.plans, _today),
+                "downloads": Downloads(results, settings.download_seconds),
             }
 
     return build_app(
@@ -116,13 +125,27 @@ async def _real_outside(settings: QuerySettings) -> AsyncIterator[Outside]:
         try:
             error_log = DynamoLog(dynamodb, settings.processing_log_table, settings.aws_call_seconds)
             receipts = S3Receipts(s3, settings.receipts_bucket, settings.aws_call_seconds)
+            error_bucket = S3ErrorBucket(
+                s3,
+                settings.error_bucket,
+                settings.aws_call_seconds,
+                downloads=settings.max_concurrent_downloads,
+                wait_seconds=settings.download_wait_seconds,
+            )
             yield Outside(
                 sales=MySqlSales(reads),
                 feeds=MySqlFeeds(reads),
                 receipts=receipts,
                 error_log=error_log,
                 plans=MySqlAnswers(reads, settings.answer_rows),
-                checks={"database": reads.check, "processing_log": error_log.check, "receipts": receipts.check},
+                history=MySqlHistory(reads),
+                error_bucket=error_bucket,
+                checks={
+                    "database": reads.check,
+                    "processing_log": error_log.check,
+                    "receipts": receipts.check,
+                    "errors": error_bucket.check,
+                },
             )
         finally:
             await reads.close()

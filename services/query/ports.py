@@ -1,6 +1,6 @@
 """What the flows need from the outside, as Protocols; adapters/ has the real ones, tests have small fakes."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Protocol
@@ -8,7 +8,7 @@ from uuid import UUID
 
 from services.query.rules.answers import PlanRun
 from services.query.rules.confinement import Confinement
-from services.query.rules.page_keys import EntryKey, FeedKey, ProductKey, TransactionKey
+from services.query.rules.page_keys import EntryKey, FeedKey, HistoryKey, ProductKey, TransactionKey
 from services.query.rules.plan import Plan
 from services.query.rules.records import (
     CurrencyTotal,
@@ -19,7 +19,7 @@ from services.query.rules.records import (
     TransactionRecord,
 )
 from services.query.rules.values import KnownValue
-from shared.schemas.feeds import FeedView, Receipt
+from shared.schemas.feeds import FeedView, HistoryEntry, Receipt
 from shared.schemas.processing_log import LogEntry
 
 
@@ -37,6 +37,14 @@ class Summary:
 
     products: list[ProductTotal]
     totals: list[CurrencyTotal]
+
+
+@dataclass(frozen=True, slots=True)
+class KeyedStep:
+    """A step of a feed's life and where it stands in the order."""
+
+    key: HistoryKey
+    entry: HistoryEntry
 
 
 class Sales(Protocol):
@@ -59,6 +67,35 @@ class Feeds(Protocol):
     ) -> list[FeedView]: ...
 
     async def one(self, feed_id: UUID, confinement: Confinement) -> FeedView | None: ...
+
+
+class History(Protocol):
+    """What was recorded of each feed's life. Raises StoreUnavailable, ReadTooSlow."""
+
+    async def steps(
+        self, feed_id: UUID, after: HistoryKey | None, limit: int, confinement: Confinement
+    ) -> list[KeyedStep]: ...
+
+
+class OpenObject(Protocol):
+    """An object on its way to the caller, who closes it, whatever came of it."""
+
+    @property
+    def size_bytes(self) -> int: ...
+
+    def chunks(self) -> AsyncIterator[bytes]:
+        """All of it, in pieces of bounded size. Raises if the store stops answering half-way."""
+        ...
+
+    async def close(self) -> None: ...
+
+
+class ErrorBucket(Protocol):
+    """What the aggregator handed back. Raises StoreUnavailable."""
+
+    async def open(self, uri: str, seller_id: str, feed_id: UUID) -> OpenObject | None:
+        """None if it is not there any more, or `uri` is no place of that seller's feed."""
+        ...
 
 
 class Receipts(Protocol):

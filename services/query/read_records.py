@@ -3,11 +3,11 @@
 from uuid import UUID
 
 from services.query.errors import UnknownFeed
-from services.query.ports import ErrorLog, Feeds, Receipts, Sales
+from services.query.ports import ErrorLog, Feeds, History, Receipts, Sales
 from services.query.rules.confinement import Confinement
-from services.query.rules.page_keys import EntryKey, FeedKey, ProductKey, TransactionKey
+from services.query.rules.page_keys import EntryKey, FeedKey, HistoryKey, ProductKey, TransactionKey
 from services.query.rules.records import ErrorFilter, FeedFilter, SalesFilter, SummaryPage, TransactionRecord
-from shared.schemas.feeds import FeedView, ProcessingStatus, Receipt
+from shared.schemas.feeds import FeedView, HistoryEntry, ProcessingStatus, Receipt, minted_at
 from shared.schemas.pages import Page
 from shared.schemas.processing_log import LogEntry
 
@@ -18,11 +18,12 @@ class ReadRecords:
     A page is read with one item more than it shows: the surplus item tells that there is a next page.
     """
 
-    def __init__(self, sales: Sales, feeds: Feeds, receipts: Receipts, error_log: ErrorLog) -> None:
+    def __init__(self, sales: Sales, feeds: Feeds, receipts: Receipts, error_log: ErrorLog, history: History) -> None:
         self._sales = sales
         self._feeds = feeds
         self._receipts = receipts
         self._error_log = error_log
+        self._history = history
 
     async def transactions(
         self, chosen: SalesFilter, cursor: str | None, limit: int, confinement: Confinement
@@ -74,6 +75,25 @@ class ReadRecords:
             raise UnknownFeed
         return _waiting(receipt)
 
+    async def history(
+        self, feed_id: UUID, cursor: str | None, limit: int, confinement: Confinement
+    ) -> Page[HistoryEntry]:
+        """Raises UnknownFeed. A feed of which no step is recorded has been received, and that is all."""
+        after = HistoryKey.from_cursor(cursor, feed_id) if cursor else None
+        found = await self._history.steps(feed_id, after, limit + 1, confinement)
+        if not found and after is None:
+            return Page(items=[_received(await self.feed(feed_id, confinement))])
+        shown = found[:limit]
+        return Page(
+            items=[keyed.entry for keyed in shown],
+            next=shown[-1].key.to_cursor() if len(found) > limit else None,
+        )
+
+
+def _received(feed: FeedView) -> HistoryEntry:
+    actor = "ingest" if minted_at(feed.feed_id) else "s3"
+    return HistoryEntry(at=feed.received_at, event="received", actor=actor)
+
 
 def _waiting(receipt: Receipt) -> FeedView:
     """Stored and accepted, and no worker has begun with it."""
@@ -83,6 +103,8 @@ def _waiting(receipt: Receipt) -> FeedView:
         feed_type=receipt.feed_type,
         file_name=receipt.file_name,
         processing_status=ProcessingStatus.IN_QUEUE,
+        replaces=receipt.options.replaces,
+        corrects=receipt.options.corrects,
         sha256=receipt.sha256,
         size_bytes=receipt.size_bytes,
         correlation_id=receipt.correlation_id,

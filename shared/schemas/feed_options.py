@@ -54,25 +54,43 @@ class FeedOptions(Contract):
     """Options of one feed. The defaults are what a feed without options is read with."""
 
     charset: Annotated[str, StringConstraints(min_length=1, max_length=40), AfterValidator(_known_charset)] | None = (
-        Field(default=None, description="The character set of a text file without a byte order mark; UTF-8 if absent.")
+        Field(
+            default=None,
+            description="The character set of a text file without a byte order mark; UTF-8 if absent.",
+            examples=["windows-1252", "iso-8859-15", "shift_jis"],
+        )
     )
     date_format: Annotated[str, StringConstraints(max_length=64), AfterValidator(_whole_date)] | None = Field(
-        default=None, description="strptime directives; then this form of date and no other is read."
+        default=None,
+        description="strptime directives; then this form of date and no other is read.",
+        examples=["%d/%m/%Y", "%m/%d/%Y %H:%M"],
     )
     decimal_separator: Literal[".", ","] = Field(
-        default=".", description="With a comma, 1,5 is one and a half and 1.234 is one thousand and some."
+        default=".",
+        description="With a comma, 1,5 is one and a half and 1.234 is one thousand and some.",
+        examples=[","],
     )
     sheet: Annotated[str, StringConstraints(min_length=1, max_length=31)] | None = Field(
-        default=None, description="The workbook's sheet to read; the first if absent."
+        default=None, description="The workbook's sheet to read; the first if absent.", examples=["Sales 2026"]
     )
     on_error: OnError = Field(
-        default=OnError.CONTINUE, description="skip_file: any rejected row makes the whole feed FATAL."
+        default=OnError.CONTINUE,
+        description="skip_file: any rejected row makes the whole feed FATAL.",
+        examples=["skip_file"],
     )
     max_rejected_percent: Annotated[Decimal, Field(ge=0, le=100, max_digits=7, decimal_places=4)] | None = Field(
-        default=None, description="The feed is FATAL if a larger share of its rows is rejected."
+        default=None, description="The feed is FATAL if a larger share of its rows is rejected.", examples=[2.5]
     )
-    replaces: UUID | None = Field(default=None, description="The feed whose contribution this one takes the place of.")
-    corrects: UUID | None = Field(default=None, description="The feed whose rejected rows this one sends again, fixed.")
+    replaces: UUID | None = Field(
+        default=None,
+        description="The feed whose contribution this one takes the place of.",
+        examples=["0195608f-3c1a-7000-8000-000000000001"],
+    )
+    corrects: UUID | None = Field(
+        default=None,
+        description="The feed whose rejected rows this one sends again, fixed.",
+        examples=["0195608f-3c1a-7000-8000-000000000001"],
+    )
 
     @model_validator(mode="after")
     def _one_relation(self) -> Self:

@@ -8,6 +8,7 @@ from uuid import UUID
 from pydantic import Field, model_validator
 
 from shared.schemas.base import Contract, SellerId, Timestamp
+from shared.schemas.feed_options import FeedOptions
 from shared.schemas.issues import IssueTotal
 
 
@@ -90,7 +91,10 @@ class FeedProgress(Contract):
 
 
 class UploadAccepted(Contract):
-    """Ingest's answer to an upload: the bytes are stored, nothing is applied yet."""
+    """Ingest's answer to an upload: the bytes are stored, nothing is applied yet.
+
+    `options` holds what the uploader asked for and differs from the defaults; it is left out if nothing does.
+    """
 
     feed_id: UUID
     seller_id: SellerId
@@ -100,10 +104,14 @@ class UploadAccepted(Contract):
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
     status_url: str
     correlation_id: str
+    options: FeedOptions = Field(default_factory=FeedOptions)
 
 
 class Receipt(Contract):
-    """What ingest keeps of an accepted upload, so that its status can be told before a worker sees it."""
+    """What ingest keeps of an accepted upload, so that its status can be told before a worker sees it.
+
+    Written without what is a default, so that a reader of before knows all that it finds.
+    """
 
     feed_id: UUID
     seller_id: SellerId
@@ -115,6 +123,7 @@ class Receipt(Contract):
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
     correlation_id: str
     received_at: Timestamp
+    options: FeedOptions = Field(default_factory=FeedOptions)
 
 
 class FeedView(Contract):

@@ -9,7 +9,8 @@
 - `product_name`, `product_id`, `category`, `line_id`, `transaction_id`: the normalised text
 - `fault`, `cells`, `surplus`: the framing's verdict, the number of cells, what stands beyond the last column
 - `has_control`: the line holds a control character somewhere
-- `width`: the number of columns; `has_names`: one is for product names; `seller`, `last_date`: of this reading
+- `width`: the number of columns; `has_names`: one is for product names; `dates_are_iso`: the uploader named no other
+  form; `seller`, `last_date`: of this reading
 """
 
 from services.aggregator.rules.currencies import ISO_4217
@@ -26,7 +27,7 @@ from services.aggregator.rules.row_rule import (
 from shared.schemas.issues import Issue, Severity
 
 _AMBIGUOUS_DATE = (
-    "regexp_full_match(occurred_at_text, "
+    "dates_are_iso AND regexp_full_match(occurred_at_text, "
     r"'(0?[1-9]|1[0-2])[./-](0?[1-9]|1[0-2])[./-]([0-9]{2}|[0-9]{4})([ T].*)?')"
 )
 _DATES = "YYYY-MM-DD or YYYYMMDD, optionally with a time and a zone, such as 2026-03-04T10:15:00Z"
@@ -227,7 +228,7 @@ RULES: tuple[RowRule, ...] = (
     error(
         "validation/invalid_date",
         "occurred_at",
-        f"occurred_at_text <> '' AND sale_date IS NULL AND NOT {_AMBIGUOUS_DATE}",
+        f"occurred_at_text <> '' AND sale_date IS NULL AND NOT ({_AMBIGUOUS_DATE})",
         f"The date is not one. Accepted: {_DATES}.",
         "Only this order of year, month and day has one reading everywhere.",
     ),

@@ -28,6 +28,6 @@ class S3Receipts:
             await self._s3.put_object(
                 Bucket=self._bucket,
                 Key=f"{receipt.feed_id}.json",
-                Body=receipt.model_dump_json().encode(),
+                Body=receipt.model_dump_json(exclude_defaults=True).encode(),
                 ContentType="application/json",
             )

@@ -7,7 +7,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import mysql
 
-from services.query.adapters.mysql_conditions import confined_select, within_days
+from services.query.adapters.mysql_conditions import PENDING, confined_select, counting, within_days
+from services.query.adapters.mysql_corrections import corrects_what_counts, rows_corrected
 from services.query.adapters.mysql_reads import MySqlReads, Row, Snapshot
 from services.query.adapters.mysql_tables import contributions, feeds, totals
 from services.query.adapters.plan_sql import PLACE, compile_plan, measures, plan_conditions
@@ -27,7 +28,6 @@ _VALUE_COLUMNS = (
     (Dimension.CATEGORY, totals.c.category),
     (Dimension.SELLER, totals.c.seller_id),
 )
-_PENDING = (ProcessingStatus.IN_QUEUE.value, ProcessingStatus.IN_PROGRESS.value)
 
 
 class MySqlAnswers:
@@ -102,7 +102,7 @@ async def _coverage(snapshot: Snapshot, plan: Plan, confinement: Confinement) ->
     parts = confined_select([contributions.c.feed_id], contributions, confinement).where(*conditions)
     counted = await snapshot.row(
         confined_select([sa.func.count().label("feeds")], feeds, confinement).where(
-            feeds.c.processing_status == ProcessingStatus.DONE.value, feeds.c.feed_id.in_(parts)
+            counting(), feeds.c.feed_id.in_(parts)
         )
     )
     lost = await snapshot.row(_select_losses(plan, confinement))
@@ -122,30 +122,33 @@ async def _coverage(snapshot: Snapshot, plan: Plan, confinement: Confinement) ->
         data_to=days.get("last"),
         feeds_counted=int(counted.get("feeds", 0)),
         rows_rejected=int(lost.get("rejected", 0)),
+        rows_corrected=int(lost.get("corrected", 0)),
         feeds_failed=int(lost.get("failed", 0)),
         feeds_in_progress=int(pending.get("feeds", 0)),
     )
 
 
 def _select_losses(plan: Plan, confinement: Confinement) -> sa.Select[Any]:
-    """What did not get into the totals. Of a feed that lost all its rows, only its seller and its time are known."""
-    done = feeds.c.processing_status == ProcessingStatus.DONE.value
-    failed = feeds.c.processing_status == ProcessingStatus.FATAL.value
-    none: sa.ColumnElement[int] = sa.literal_column("0", sa.Integer)
+    """What did not get into the totals. Of a feed that lost all its rows, only its seller and its time are known.
+
+    A feed that was withdrawn or replaced lost nothing: its rows are not asked for any more. What a correction rejects
+    was rejected in the feed that it corrects, and is counted there.
+    """
+    counts = counting()
+    failed = sa.and_(feeds.c.processing_status == ProcessingStatus.FATAL.value, feeds.c.replaced_by.is_(None))
     statement = _of_sellers(
         plan,
         confined_select(
             [
-                sa.func.coalesce(sa.func.sum(sa.case((done, feeds.c.rows_rejected), else_=none)), none).label(
+                _sum_where(sa.and_(counts, sa.not_(corrects_what_counts(confinement))), feeds.c.rows_rejected).label(
                     "rejected"
                 ),
-                sa.func.coalesce(sa.func.sum(sa.case((failed, sa.literal_column("1")), else_=none)), none).label(
-                    "failed"
-                ),
+                _sum_where(counts, rows_corrected(confinement)).label("corrected"),
+                _sum_where(failed, sa.literal_column("1", sa.Integer)).label("failed"),
             ],
             feeds,
             confinement,
-        ).where(sa.or_(done, failed)),
+        ).where(sa.or_(counts, failed)),
     )
     if plan.period is None:
         return statement
@@ -160,13 +163,18 @@ def _select_losses(plan: Plan, confinement: Confinement) -> sa.Select[Any]:
         .correlate(feeds)
         .exists()
     )
-    return statement.where(sa.or_(sa.and_(*received), sa.and_(done, sold)))
+    return statement.where(sa.or_(sa.and_(*received), sa.and_(counts, sold)))
+
+
+def _sum_where(condition: sa.ColumnElement[bool], value: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
+    none: sa.ColumnElement[int] = sa.literal_column("0", sa.Integer)
+    return sa.func.coalesce(sa.func.sum(sa.case((condition, value), else_=none)), none)
 
 
 def _select_pending(plan: Plan, confinement: Confinement) -> sa.Select[Any]:
     """What a feed in progress will bring is unknown, except whose it is."""
     statement = confined_select([sa.func.count().label("feeds")], feeds, confinement)
-    return _of_sellers(plan, statement).where(feeds.c.processing_status.in_(_PENDING))
+    return _of_sellers(plan, statement).where(feeds.c.processing_status.in_(PENDING))
 
 
 def _of_sellers(plan: Plan, statement: sa.Select[Any]) -> sa.Select[Any]:

@@ -6,19 +6,37 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from services.query.adapters.mysql_tables import feeds
 from services.query.rules.confinement import Confinement
+from shared.schemas.feeds import ProcessingStatus
 
 Condition = sa.ColumnElement[bool]
 
+PENDING = (ProcessingStatus.IN_QUEUE.value, ProcessingStatus.IN_PROGRESS.value)
+
 
 def confined_select(
-    columns: Sequence[sa.ColumnElement[Any]], table: sa.Table, confinement: Confinement
+    columns: Sequence[sa.ColumnElement[Any]], table: sa.FromClause, confinement: Confinement
 ) -> sa.Select[Any]:
-    """SELECT from a table, of the rows that this caller may see. Every statement of this service starts here."""
+    """SELECT from a table, of the rows that this caller may see. Every statement, nested ones too, starts here."""
     statement = sa.select(*columns).select_from(table)
     if confinement.seller_id is not None:
         statement = statement.where(table.c.seller_id == confinement.seller_id)
     return statement
+
+
+def counting(feed: sa.FromClause = feeds) -> Condition:
+    """Whether a feed's contribution is in the totals: DONE, neither withdrawn nor replaced.
+
+    While a DONE feed is read again, its earlier result stands.
+    """
+    done = ProcessingStatus.DONE.value
+    read_again = sa.and_(feed.c.earlier_status == done, feed.c.processing_status.in_(PENDING))
+    return sa.and_(
+        sa.or_(feed.c.processing_status == done, read_again),
+        feed.c.withdrawn_at.is_(None),
+        feed.c.replaced_by.is_(None),
+    )
 
 
 def within_days(column: sa.Column[Any], start: date | None, end: date | None) -> list[Condition]:

@@ -1,6 +1,8 @@
 """Feeds as the aggregator's table has them, shown by what is true of them now."""
 
-from datetime import UTC, datetime
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC
 from typing import Any
 from uuid import UUID
 
@@ -8,16 +10,36 @@ import sqlalchemy as sa
 from pydantic import TypeAdapter
 
 from services.query.adapters.mysql_conditions import confined_select, following
-from services.query.adapters.mysql_reads import MySqlReads, Row
-from services.query.adapters.mysql_tables import feeds
+from services.query.adapters.mysql_corrections import select_corrections
+from services.query.adapters.mysql_reads import MySqlReads, Row, Snapshot
+from services.query.adapters.mysql_tables import as_utc, feeds
 from services.query.rules.confinement import Confinement
 from services.query.rules.page_keys import FeedKey
 from services.query.rules.records import FeedFilter
-from shared.schemas.feeds import Counts, FeedError, FeedType, FeedView, ProcessingStatus
+from shared.schemas.feeds import Counts, FeedError, FeedProgress, FeedType, FeedView, ProcessingStatus, Recognised
 from shared.schemas.issues import IssueTotal
 
 _ISSUE_TOTALS = TypeAdapter(list[IssueTotal])
-_STORED_ALIKE = ("seller_id", "file_name", "report_uri", "sha256", "size_bytes", "correlation_id", "attempts")
+_STORED_ALIKE = (
+    "seller_id",
+    "file_name",
+    "report_uri",
+    "rejected_uri",
+    "sha256",
+    "size_bytes",
+    "correlation_id",
+    "attempts",
+)
+_LINKS = ("duplicate_of", "replaces", "replaced_by", "corrects")
+_TIMES = ("withdrawn_at", "started_at", "finished_at")
+
+
+@dataclass(slots=True)
+class _Corrections:
+    """Of one feed."""
+
+    feed_ids: list[UUID]
+    rows: int
 
 
 class MySqlFeeds:
@@ -31,13 +53,12 @@ class MySqlFeeds:
     ) -> list[FeedView]:
         """At most `limit` feeds received before a key, newest first."""
         async with self._reads.snapshot() as snapshot:
-            rows = await snapshot.rows(select_newest(chosen, after, limit, confinement))
-        return [_view(row) for row in rows]
+            return await _views(snapshot, select_newest(chosen, after, limit, confinement), confinement)
 
     async def one(self, feed_id: UUID, confinement: Confinement) -> FeedView | None:
         async with self._reads.snapshot() as snapshot:
-            row = await snapshot.row(select_one(feed_id, confinement))
-        return _view(row) if row else None
+            found = await _views(snapshot, select_one(feed_id, confinement), confinement)
+        return found[0] if found else None
 
 
 def select_one(feed_id: UUID, confinement: Confinement) -> sa.Select[Any]:
@@ -69,27 +90,48 @@ def shown_status() -> sa.ColumnElement[str]:
 
 
 def _columns() -> list[sa.ColumnElement[Any]]:
-    plain = [column for column in feeds.c if column.name not in ("processing_status", "lease_expires_at")]
+    plain = [
+        column for column in feeds.c if column.name not in ("processing_status", "earlier_status", "lease_expires_at")
+    ]
     return [*plain, shown_status().label("shown_status")]
 
 
-def _view(row: Row) -> FeedView:
+async def _views(snapshot: Snapshot, statement: sa.Select[Any], confinement: Confinement) -> list[FeedView]:
+    """Two statements for any number of feeds."""
+    rows = await snapshot.rows(statement)
+    corrected = await _corrections(snapshot, [UUID(row["feed_id"]) for row in rows], confinement) if rows else {}
+    return [_view(row, corrected.get(UUID(row["feed_id"]), _Corrections([], 0))) for row in rows]
+
+
+async def _corrections(
+    snapshot: Snapshot, feed_ids: Sequence[UUID], confinement: Confinement
+) -> dict[UUID, _Corrections]:
+    found: dict[UUID, _Corrections] = {}
+    for row in await snapshot.rows(select_corrections(feed_ids, confinement)):
+        of_one = found.setdefault(UUID(row["corrects"]), _Corrections([], int(row["rows_corrected"])))
+        of_one.feed_ids.append(UUID(row["feed_id"]))
+    return found
+
+
+def _view(row: Row, corrections: _Corrections) -> FeedView:
     status = ProcessingStatus(row["shown_status"])
     return FeedView(
         **{name: row[name] for name in _STORED_ALIKE},
+        **{name: UUID(row[name]) if row[name] else None for name in _LINKS},
+        **{name: as_utc(row[name]) if row[name] else None for name in _TIMES},
         feed_id=UUID(row["feed_id"]),
         feed_type=FeedType(row["feed_type"]),
         processing_status=status,
         counts=Counts(**{name: row[name] for name in Counts.model_fields}) if status.is_terminal else None,
         issue_totals=_ISSUE_TOTALS.validate_json(row["issue_totals"]) if row["issue_totals"] else [],
         error=FeedError(code=row["error_code"], message=row["error_message"] or "") if row["error_code"] else None,
-        duplicate_of=UUID(row["duplicate_of"]) if row["duplicate_of"] else None,
-        received_at=_utc(row["received_at"]),
-        started_at=_utc(row["started_at"]) if row["started_at"] else None,
-        finished_at=_utc(row["finished_at"]) if row["finished_at"] else None,
+        corrected_by=corrections.feed_ids,
+        rows_corrected=corrections.rows,
+        recognised=Recognised.model_validate_json(row["recognised"]) if row["recognised"] else None,
+        progress=_progress(row) if status is ProcessingStatus.IN_PROGRESS else None,
+        received_at=as_utc(row["received_at"]),
     )
 
 
-def _utc(stored: datetime) -> datetime:
-    """Times are stored in UTC, without saying so."""
-    return stored.replace(tzinfo=UTC)
+def _progress(row: Row) -> FeedProgress | None:
+    return FeedProgress(phase=row["phase"], percent=row["percent"] or 0) if row["phase"] else None

@@ -1,11 +1,11 @@
-"""Aggregated sales as lists: records from the contributions of DONE feeds, products' totals from the totals."""
+"""Aggregated sales as lists: records from the contributions of feeds that count, products' totals from the totals."""
 
 from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
 
-from services.query.adapters.mysql_conditions import Condition, confined_select, following, within_days
+from services.query.adapters.mysql_conditions import Condition, confined_select, counting, following, within_days
 from services.query.adapters.mysql_reads import MySqlReads, Row
 from services.query.adapters.mysql_tables import contributions, feeds, totals
 from services.query.ports import KeyedRecord, Summary
@@ -13,7 +13,6 @@ from services.query.rules.averages import ratio
 from services.query.rules.confinement import Confinement
 from services.query.rules.page_keys import ProductKey, TransactionKey
 from services.query.rules.records import CurrencyTotal, ProductTotal, SalesFilter, TransactionRecord
-from shared.schemas.feeds import ProcessingStatus
 
 
 class MySqlSales:
@@ -51,7 +50,7 @@ def select_records(
     statement = (
         confined_select(joined, contributions, confinement)
         .join(feeds, feeds.c.feed_id == c.feed_id)
-        .where(feeds.c.processing_status == ProcessingStatus.DONE.value, *_matching(contributions, chosen))
+        .where(counting(), *_matching(contributions, chosen))
         # In the order written, so that a page is a walk along one index and never a sort of everything.
         .prefix_with("STRAIGHT_JOIN")
         .limit(limit)

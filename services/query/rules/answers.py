@@ -22,11 +22,17 @@ class Coverage(Contract):
     end: date | None = Field(description="Last day asked for, included; null: no last day.")
     data_from: date | None = Field(description="First day for which the store has sales at all.")
     data_to: date | None = Field(description="Last day for which the store has sales at all.")
-    feeds_counted: int = Field(description="Feeds that are DONE and whose rows are part of the results.")
+    feeds_counted: int = Field(
+        description="Feeds that count (DONE, neither withdrawn nor replaced) and whose rows are part of the results."
+    )
     rows_rejected: int = Field(
-        description="Rows that were rejected, and so are not counted, in DONE feeds of the sellers asked for that were"
-        " received in the period (UTC days) or have sales in it. Of which product or category such a row was is not"
-        " known: the other conditions of the question do not apply here."
+        description="Rows that were rejected in feeds of the sellers asked for that count and were received in the"
+        " period (UTC days) or have sales in it. Of which product or category such a row was is not known: the other"
+        " conditions of the question do not apply here. What was withdrawn or replaced is left out; a row that was"
+        " rejected again in a correction is counted once."
+    )
+    rows_corrected: int = Field(
+        default=0, description="Rows that were accepted since, in feeds that correct these: so much less is missing."
     )
     feeds_failed: int = Field(
         description="Feeds of the sellers asked for that were received in the period (UTC days) and are FATAL:"

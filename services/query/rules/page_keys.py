@@ -3,6 +3,7 @@
 A cursor names the list it belongs to, so that one endpoint's cursor is refused by another.
 """
 
+import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Self
@@ -14,6 +15,7 @@ from shared.runtime.problems import InvalidRequest
 _GROUP_KEY_BYTES = 16
 _ENTRY_ID_MAX = 128
 _NAME_MAX = 255
+_STEP_NUMBER = re.compile("[0-9]{1,18}")
 
 
 def _not_ours() -> InvalidRequest:
@@ -112,6 +114,25 @@ class FeedKey:
         if moment.tzinfo is not UTC:
             raise _not_ours()
         return key
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryKey:
+    """Order of `GET /api/feeds/{feed_id}/history`: as the steps were taken."""
+
+    feed_id: UUID
+    number: int
+
+    def to_cursor(self) -> str:
+        return encode_cursor(["history", str(self.feed_id), str(self.number)])
+
+    @classmethod
+    def from_cursor(cls, cursor: str, feed_id: UUID) -> Self:
+        """Raises InvalidRequest for anything that `to_cursor` did not write for this feed."""
+        of_feed, number = _parts(cursor, "history", 2)
+        if of_feed != str(feed_id) or not _STEP_NUMBER.fullmatch(number):
+            raise _not_ours()
+        return cls(feed_id, int(number))
 
 
 @dataclass(frozen=True, slots=True)

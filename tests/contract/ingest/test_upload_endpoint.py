@@ -11,6 +11,7 @@ from starlette.types import Receive, Scope, Send
 
 from services.ingest.main import Outside, create_app
 from services.ingest.settings import IngestSettings
+from shared.schemas.feed_options import FeedOptions
 from shared.schemas.feeds import UploadAccepted
 from shared.schemas.problems import PROBLEM_JSON
 from tests.flow.ingest.fakes import FakeReceipts, FakeUploads
@@ -93,6 +94,45 @@ async def test_options_may_be_headers(ingest: Ingest) -> None:
     assert "'zeta'" in _problem(differing, 422, "invalid-field")["detail"]
 
 
+async def test_what_is_asked_of_a_feed_travels_with_it_and_is_echoed(ingest: Ingest) -> None:
+    plain = (await ingest.send()).json()
+    assert "options" not in plain
+    answer = await ingest.send(
+        data={"decimal_separator": ",", "on_error": "continue"}, headers={"X-Date-Format": "%d/%m/%Y"}
+    )
+    # Only what differs from the defaults is echoed and sent on.
+    assert answer.json()["options"] == {"date_format": "%d/%m/%Y", "decimal_separator": ","}
+    UploadAccepted.model_validate(answer.json())
+    [metadata] = [metadata for key, (_, metadata) in ingest.uploads.objects.items() if answer.json()["feed_id"] in key]
+    assert FeedOptions.from_metadata(metadata) == ingest.receipts.written[1].options
+    assert ingest.receipts.written[1].options == FeedOptions(date_format="%d/%m/%Y", decimal_separator=",")
+
+
+async def test_an_option_that_cannot_be_meant_is_refused_with_what_can(ingest: Ingest) -> None:
+    problem = _problem(await ingest.send(data={"charset": "klingon-8"}), 422, "invalid-field")
+    assert "'klingon-8' is no character set that is known" in problem["detail"]
+    assert "charset=windows-1252" in problem["suggestions"]
+    feed = "0195608f-3c1a-7000-8000-000000000001"
+    both = await ingest.send(data={"replaces": feed}, headers={"X-Corrects": feed})
+    assert "either replaces another or corrects it" in _problem(both, 422, "invalid-field")["detail"]
+    differing = await ingest.send(data={"sheet": "a"}, headers={"X-Sheet": "b"})
+    _problem(differing, 422, "invalid-field")
+    assert not ingest.uploads.objects
+
+
+async def test_options_that_would_not_fit_beside_the_object_are_refused_at_the_door(ingest: Ingest) -> None:
+    name = "ä" * 230 + ".csv"
+    options = {"date_format": "%Y" + "年" * 29 + "%m%d", "sheet": "年" * 31}
+
+    async def send(**data: str) -> httpx.Response:
+        return await ingest.client.post(PATH, files={"file": (name, ROWS)}, data=data)
+
+    assert (await send()).status_code == 202
+    problem = _problem(await send(**options), 422, "invalid-field")
+    assert "bytes too long together" in problem["detail"]
+    assert len(ingest.uploads.objects) == 1
+
+
 async def test_what_is_no_upload_is_refused(ingest: Ingest) -> None:
     _problem(await ingest.client.post(PATH, json={}), 415, "not-multipart")
     _problem(await ingest.client.post(PATH), 415, "not-multipart")
@@ -103,7 +143,7 @@ async def test_what_is_no_upload_is_refused(ingest: Ingest) -> None:
     _problem(await ingest.client.post(f"{PATH}?seller_id=acme", files={"file": ROWS}), 422, "invalid-request")
     _problem(await ingest.client.post(PATH, files={"seller_id": (None, "acme")}), 422, "no-file")
     _problem(await ingest.send(b""), 422, "empty-file")
-    _problem(await ingest.send(data={"sheet": "1"}), 422, "invalid-field")
+    _problem(await ingest.send(data={"color": "1"}), 422, "invalid-field")
     unknown = await ingest.send(data={"feed_type": "klingon"})
     assert _problem(unknown, 422, "invalid-field")["suggestions"] == ["transactions"]
     two = await ingest.client.post(PATH, files=[("file", ("a", ROWS)), ("file", ("b", ROWS))])
@@ -239,7 +279,14 @@ def test_docs_describe_the_multipart_body() -> None:
     operation = document["paths"][PATH]["post"]
     schema = operation["requestBody"]["content"]["multipart/form-data"]["schema"]
     assert schema["required"] == ["file"]
-    assert set(schema["properties"]) == {"file", "seller_id", "feed_type"}
-    assert {parameter["name"] for parameter in operation["parameters"]} == {"X-Seller-Id", "X-Feed-Type"}
+    options = {"seller_id", "feed_type", *FeedOptions.model_fields}
+    assert set(schema["properties"]) == {"file"} | options
+    headers = {f"X-{option.replace('_', '-')}".lower() for option in options}
+    assert {parameter["name"].lower() for parameter in operation["parameters"]} == headers
+    for option in options:
+        described = schema["properties"][option]
+        assert described["description"]
+        assert described["examples"]
+        assert described["type"] in ("string", "number")  # and never null: it is left out
     assert "202" in operation["responses"]
     assert "200" not in operation["responses"]

@@ -15,7 +15,15 @@ from services.query.rules.plan import Dimension, Direction, Metric, Period, Plan
 from services.query.rules.values import KnownValue
 from services.query.settings import QuerySettings
 from tests.contract.query.chat_server import ChatServer, Reply, chat_server, content, failure, form, message, refusal
-from tests.flow.query.fakes import FakeErrorLog, FakeFeeds, FakePlans, FakeReceipts, FakeSales
+from tests.flow.query.fakes import (
+    FakeErrorBucket,
+    FakeErrorLog,
+    FakeFeeds,
+    FakeHistory,
+    FakePlans,
+    FakeReceipts,
+    FakeSales,
+)
 from tests.running_app import client_of
 
 KNOWN = [
@@ -44,13 +52,14 @@ async def asked() -> AsyncIterator[Asked]:
 
     @asynccontextmanager
     async def open_outside() -> AsyncIterator[Outside]:
-        yield Outside(FakeSales(), FakeFeeds(), FakeReceipts(), FakeErrorLog(), plans)
+        yield Outside(FakeSales(), FakeFeeds(), FakeReceipts(), FakeErrorLog(), plans, FakeHistory(), FakeErrorBucket())
 
     async with chat_server() as server:
         settings = QuerySettings(
             database_url="unused",
             processing_log_table="unused",
             receipts_bucket="unused",
+            error_bucket="unused",
             openai_api_key="sk-test",
             openai_base_url=server.base_url,
             openai_model="a-model",

@@ -4,8 +4,10 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import httpx
 import pytest
@@ -14,9 +16,23 @@ from services.query.main import Outside, create_app
 from services.query.rules.plan import Dimension
 from services.query.rules.values import KnownValue
 from services.query.settings import QuerySettings
-from tests.flow.query.fakes import FakeErrorLog, FakeFeeds, FakePlans, FakeReceipts, FakeSales
+from shared.schemas.feeds import Counts, FeedType, FeedView, ProcessingStatus
+from shared.schemas.reports import FeedReport
+from tests.flow.query.fakes import (
+    FakeErrorBucket,
+    FakeErrorLog,
+    FakeFeeds,
+    FakeHistory,
+    FakePlans,
+    FakeReceipts,
+    FakeSales,
+)
 from tests.running_app import client_of
 
+FEED_ID = "0198c0de-0000-7000-8000-000000000000"
+OF_A_FEED = tuple(f"/api/feeds/{FEED_ID}{part}" for part in ("", "/report", "/rejected"))
+HISTORY = f"/api/feeds/{FEED_ID}/history"
+ROWS = "line,code,product_name\n2,validation/ambiguous_number,Café\n".encode()
 LISTS = ("/api/transactions", "/api/transactions/summary", "/api/errors", "/api/feeds")
 
 
@@ -26,13 +42,25 @@ def sales() -> FakeSales:
 
 
 @pytest.fixture
-async def api(sales: FakeSales) -> AsyncIterator[httpx.AsyncClient]:
+def bucket() -> FakeErrorBucket:
+    return FakeErrorBucket({"s3://errors/report.json": b'{"as": "stored"}', "s3://errors/rejected.csv": ROWS})
+
+
+@pytest.fixture
+def feeds() -> FakeFeeds:
+    return FakeFeeds()
+
+
+@pytest.fixture
+async def api(sales: FakeSales, feeds: FakeFeeds, bucket: FakeErrorBucket) -> AsyncIterator[httpx.AsyncClient]:
     @asynccontextmanager
     async def open_outside() -> AsyncIterator[Outside]:
         plans = FakePlans([KnownValue(Dimension.SELLER, "acme")], [{"currency": "EUR", "revenue": "1.5000"}])
-        yield Outside(sales, FakeFeeds(), FakeReceipts(), FakeErrorLog(), plans)
+        yield Outside(sales, feeds, FakeReceipts(), FakeErrorLog(), plans, FakeHistory(), bucket)
 
-    settings = QuerySettings(database_url="unused", processing_log_table="unused", receipts_bucket="unused")
+    settings = QuerySettings(
+        database_url="unused", processing_log_table="unused", receipts_bucket="unused", error_bucket="unused"
+    )
     async with client_of(create_app(settings, open_outside)) as client:
         yield client
 
@@ -72,17 +100,79 @@ async def test_what_is_not_declared_or_not_possible_is_refused(api: httpx.AsyncC
     _refused(await api.get(f"{path}?{query}"))
 
 
-@pytest.mark.parametrize("path", [*LISTS, "/api/feeds/0198c0de-0000-7000-8000-000000000000", "/health/live"])
+@pytest.mark.parametrize("path", [*LISTS, *OF_A_FEED, HISTORY, "/health/live"])
 async def test_a_parameter_given_twice_is_refused_everywhere(api: httpx.AsyncClient, path: str) -> None:
     problem = _refused(await api.get(f"{path}?seller_id=a&seller_id=b"))
     assert "seller_id; give each of them once" in problem["detail"]
 
 
-@pytest.mark.parametrize("path", [*LISTS, "/api/feeds/0198c0de-0000-7000-8000-000000000000"])
+@pytest.mark.parametrize("path", [*LISTS, *OF_A_FEED, HISTORY])
 async def test_an_unknown_parameter_is_refused_in_the_same_words_everywhere(api: httpx.AsyncClient, path: str) -> None:
     problem = _refused(await api.get(f"{path}?vendor=a&colour=b"))
-    known = "known are: limit, cursor" if path in LISTS else "none are known here"
+    known = "known are: limit, cursor" if path in (*LISTS, HISTORY) else "none are known here"
     assert problem["detail"].startswith(f"unknown query parameters: colour, vendor; {known}")
+
+
+def _known(status: ProcessingStatus = ProcessingStatus.DONE, **changed: Any) -> FeedView:
+    return FeedView(
+        feed_id=UUID(FEED_ID),
+        seller_id="acme",
+        feed_type=FeedType.TRANSACTIONS,
+        file_name="Umsätze.csv.gz",
+        processing_status=status,
+        correlation_id="c",
+        received_at=datetime(2026, 3, 1, tzinfo=UTC),
+        **changed,
+    )
+
+
+async def test_a_report_and_rejected_rows_are_handed_out_whole_and_named(
+    api: httpx.AsyncClient, feeds: FakeFeeds, bucket: FakeErrorBucket
+) -> None:
+    feeds.held = [_known(report_uri="s3://errors/report.json", rejected_uri="s3://errors/rejected.csv")]
+    report = await api.get(f"/api/feeds/{FEED_ID}/report")
+    assert (report.status_code, report.json()) == (200, {"as": "stored"})
+    assert report.headers["content-type"] == "application/json"
+    rejected = await api.get(f"/api/feeds/{FEED_ID}/rejected")
+    assert (rejected.status_code, rejected.content) == (200, ROWS)
+    assert rejected.headers["content-type"] == "text/csv; charset=utf-8"
+    assert rejected.headers["content-length"] == str(len(ROWS))
+    assert rejected.headers["content-disposition"] == (
+        "attachment; filename=\"Ums_tze.rejected.csv\"; filename*=UTF-8''Ums%C3%A4tze.rejected.csv"
+    )
+    assert "s3://" not in str(rejected.headers) + str(report.headers)
+    assert bucket.still_open == 0
+
+
+async def test_a_report_that_was_not_stored_has_the_same_shape(api: httpx.AsyncClient, feeds: FakeFeeds) -> None:
+    feeds.held = [_known(counts=Counts(rows_received=3, rows_accepted=3))]
+    answer = await api.get(f"/api/feeds/{FEED_ID}/report")
+    assert answer.status_code == 200
+    report = FeedReport.model_validate_json(answer.content)
+    assert (report.header.feed_id, report.summary.counts.rows_accepted) == (UUID(FEED_ID), 3)
+
+
+async def test_what_cannot_be_handed_back_says_why(
+    api: httpx.AsyncClient, feeds: FakeFeeds, bucket: FakeErrorBucket
+) -> None:
+    for path in (*OF_A_FEED, HISTORY):
+        _refused(await api.get(path), 404, "not-found")
+    report, rejected = OF_A_FEED[1:]
+    feeds.held = [_known(ProcessingStatus.IN_PROGRESS)]
+    for path in (report, rejected):
+        answer = await api.get(path)
+        _refused(answer, 409, "feed-not-finished")
+        assert answer.headers["retry-after"] == "5"
+    feeds.held = [_known()]
+    _refused(await api.get(rejected), 404, "no-rejected-rows")
+    feeds.held = [_known(report_uri="s3://errors/expired", rejected_uri="s3://errors/expired")]
+    for path in (report, rejected):
+        assert "s3://" not in _refused(await api.get(path), 404, "no-longer-kept")["detail"]
+    bucket.down = True
+    for path in (report, rejected):
+        answer = await api.get(path)
+        _refused(answer, 503, "store-unavailable")
+        assert answer.headers["retry-after"] == "5"
 
 
 JSON = {"content-type": "application/json"}
@@ -226,7 +316,16 @@ async def test_a_declined_question_says_what_can_be_asked(api: httpx.AsyncClient
 
 async def test_every_route_is_described_with_its_parameters(api: httpx.AsyncClient) -> None:
     described = (await api.get("/openapi.json")).json()
-    assert set(described["paths"]) >= {*LISTS, "/api/feeds/{feed_id}", "/api/queries"}
+    of_a_feed = [f"/api/feeds/{{feed_id}}{part}" for part in ("", "/history", "/report", "/rejected")]
+    assert set(described["paths"]) >= {*LISTS, *of_a_feed, "/api/queries"}
+    for path in of_a_feed:
+        operation = described["paths"][path]["get"]
+        assert operation["summary"]
+        assert operation["description"]
+        assert "default" in operation["responses"]
+    shapes = {path: described["paths"][path]["get"]["responses"]["200"]["content"] for path in of_a_feed}
+    assert list(shapes[of_a_feed[3]]) == ["text/csv"]
+    assert shapes[of_a_feed[2]]["application/json"]["schema"]["$ref"].endswith("/FeedReport")
     for path in LISTS:
         operation = described["paths"][path]["get"]
         assert operation["summary"]

@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from uuid import UUID
 
 import pytest
 from hypothesis import given
@@ -22,10 +23,12 @@ from services.ingest.errors import (
     UploadRefused,
 )
 from services.ingest.rules.part_sizes import MIB, part_size
+from shared.schemas.feed_options import FeedOptions, OnError
 from shared.schemas.feeds import UploadAccepted
 from tests.flow.ingest.fakes import BUCKET, FakeReceipts, FakeUploads
 from tests.unit.ingest.multipart_bodies import BOUNDARY, body, cut, field, file
 
+FEED = "0195608f-3c1a-7000-8000-000000000001"
 ROWS = b"Basic White T-Shirt,15,20,300\n"
 LARGE = bytes(range(256)) * (20 * MIB // 256)
 
@@ -101,6 +104,24 @@ async def test_a_large_file_goes_up_in_parts() -> None:
     assert ingest.left() == (1, 0, 1)
 
 
+async def test_options_travel_with_a_large_file_too() -> None:
+    ingest = Ingest()
+    accepted = await ingest.send(
+        body(field("replaces", FEED), field("sheet", "Umsätze"), file(LARGE)), headers={"X-On-Error": ["skip_file"]}
+    )
+    [(_, metadata)] = ingest.uploads.objects.values()
+    meant = FeedOptions(replaces=UUID(FEED), sheet="Umsätze", on_error=OnError.SKIP_FILE)
+    assert FeedOptions.from_metadata(metadata) == meant
+    assert accepted.options == ingest.receipts.written[0].options == meant
+
+
+async def test_options_that_contradict_each_other_are_refused_before_anything_is_stored() -> None:
+    ingest = Ingest()
+    with pytest.raises(InvalidField, match="either replaces another or corrects it"):
+        await ingest.send(body(field("replaces", FEED), field("corrects", FEED), file(LARGE)))
+    assert ingest.left() == (0, 0, 0)
+
+
 @pytest.mark.parametrize("size", [8 * MIB - 1, 8 * MIB, 8 * MIB + 1, 16 * MIB + 2])
 async def test_no_part_is_empty_at_the_edge_of_a_part(size: int) -> None:
     ingest = Ingest()
@@ -118,10 +139,11 @@ async def test_fields_may_follow_a_small_file() -> None:
     assert next(iter(ingest.uploads.objects)).startswith("acme/")
 
 
-async def test_a_field_after_a_large_file_comes_too_late() -> None:
+@pytest.mark.parametrize(("option", "value"), [("seller_id", "acme"), ("decimal_separator", ",")])
+async def test_a_field_after_a_large_file_comes_too_late(option: str, value: str) -> None:
     ingest = Ingest()
     with pytest.raises(LateField, match="send fields before it"):
-        await ingest.send(body(file(LARGE), field("seller_id", "acme")))
+        await ingest.send(body(file(LARGE), field(option, value)))
     assert ingest.left() == (0, 0, 0)
 
 
@@ -129,7 +151,7 @@ async def test_a_field_after_a_large_file_comes_too_late() -> None:
 @pytest.mark.parametrize(
     ("before", "after", "refusal"),
     [
-        ([field("sheet", "1")], [], InvalidField),
+        ([field("color", "1")], [], InvalidField),
         ([], [file(b"x")], SecondFile),
         ([], [file(b"x", 'form-data; name="other"; filename="x"')], InvalidField),
         ([file(b"")], [], EmptyFile),

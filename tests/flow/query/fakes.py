@@ -1,17 +1,18 @@
 """Small real classes in place of the stores."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from datetime import date
 from uuid import UUID
 
-from services.query.ports import KeyedRecord, Summary
+from services.query.errors import StoreUnavailable
+from services.query.ports import KeyedRecord, KeyedStep, Summary
 from services.query.rules.answers import Coverage, PlanRun
 from services.query.rules.confinement import Confinement
-from services.query.rules.page_keys import EntryKey, FeedKey, ProductKey, TransactionKey
+from services.query.rules.page_keys import EntryKey, FeedKey, HistoryKey, ProductKey, TransactionKey
 from services.query.rules.plan import Plan
 from services.query.rules.records import ErrorFilter, FeedFilter, SalesFilter
 from services.query.rules.values import KnownValue
-from shared.schemas.feeds import FeedView, Receipt
+from shared.schemas.feeds import FeedView, HistoryEntry, Receipt
 from shared.schemas.processing_log import LogEntry
 
 COVERAGE = Coverage(
@@ -73,6 +74,60 @@ class FakeReceipts:
 
     async def one(self, feed_id: UUID) -> Receipt | None:
         return self.held.get(feed_id)
+
+
+class FakeHistory:
+    """Holds the steps of feeds, in order; a feed's steps are its seller's."""
+
+    def __init__(self, seller_id: str = "acme", steps: dict[UUID, list[HistoryEntry]] | None = None) -> None:
+        self.seller_id = seller_id
+        self.held = steps or {}
+
+    async def steps(
+        self, feed_id: UUID, after: HistoryKey | None, limit: int, confinement: Confinement
+    ) -> list[KeyedStep]:
+        if confinement.hides(self.seller_id):
+            return []
+        keyed = [
+            KeyedStep(HistoryKey(feed_id, number), entry)
+            for number, entry in enumerate(self.held.get(feed_id, []), start=1)
+        ]
+        return [step for step in keyed if after is None or step.key.number > after.number][:limit]
+
+
+class FakeObject:
+    """An open object; `still_open` counts those that nobody closed."""
+
+    def __init__(self, content: bytes, bucket: "FakeErrorBucket") -> None:
+        self.size_bytes = len(content)
+        self._content = content
+        self._bucket = bucket
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        for begin in range(0, len(self._content), 7):
+            yield self._content[begin : begin + 7]
+
+    async def close(self) -> None:
+        self._bucket.still_open -= 1
+
+
+class FakeErrorBucket:
+    """Holds objects by their place; `asked` keeps whose they were said to be."""
+
+    def __init__(self, objects: dict[str, bytes] | None = None, *, down: bool = False) -> None:
+        self.objects = objects or {}
+        self.down = down
+        self.still_open = 0
+        self.asked: list[tuple[str, str, UUID]] = []
+
+    async def open(self, uri: str, seller_id: str, feed_id: UUID) -> FakeObject | None:
+        self.asked.append((uri, seller_id, feed_id))
+        if self.down:
+            raise StoreUnavailable
+        if uri not in self.objects:
+            return None
+        self.still_open += 1
+        return FakeObject(self.objects[uri], self)
 
 
 class FakeErrorLog:

@@ -5,6 +5,7 @@ from decimal import Decimal
 from uuid import UUID, uuid4
 
 import pytest
+import uuid_utils.compat as uuids
 
 from services.query.errors import UnknownFeed
 from services.query.ports import KeyedRecord
@@ -12,8 +13,10 @@ from services.query.read_records import ReadRecords
 from services.query.rules.confinement import UNCONFINED, Confinement
 from services.query.rules.page_keys import TransactionKey
 from services.query.rules.records import ErrorFilter, FeedFilter, SalesFilter, TransactionRecord
-from shared.schemas.feeds import FeedType, FeedView, ProcessingStatus, Receipt
-from tests.flow.query.fakes import FakeErrorLog, FakeFeeds, FakeReceipts, FakeSales
+from shared.runtime.problems import InvalidRequest
+from shared.schemas.feed_options import FeedOptions
+from shared.schemas.feeds import FeedType, FeedView, HistoryEntry, ProcessingStatus, Receipt
+from tests.flow.query.fakes import FakeErrorLog, FakeFeeds, FakeHistory, FakeReceipts, FakeSales
 
 MOMENT = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -38,9 +41,9 @@ def keyed(number: int) -> KeyedRecord:
     return KeyedRecord(TransactionKey(record.sale_date, "acme", feed_id, bytes(16)), record)
 
 
-def receipt(seller_id: str = "acme") -> Receipt:
+def receipt(seller_id: str = "acme", options: FeedOptions | None = None, feed_id: UUID | None = None) -> Receipt:
     return Receipt(
-        feed_id=uuid4(),
+        feed_id=feed_id or uuid4(),
         seller_id=seller_id,
         feed_type=FeedType.TRANSACTIONS,
         file_name="f.csv",
@@ -50,6 +53,7 @@ def receipt(seller_id: str = "acme") -> Receipt:
         sha256="a" * 64,
         correlation_id="c",
         received_at=MOMENT,
+        options=options or FeedOptions(),
     )
 
 
@@ -70,8 +74,15 @@ def flow(
     feeds: FakeFeeds | None = None,
     receipts: FakeReceipts | None = None,
     log: FakeErrorLog | None = None,
+    history: FakeHistory | None = None,
 ) -> ReadRecords:
-    return ReadRecords(sales or FakeSales(), feeds or FakeFeeds(), receipts or FakeReceipts(), log or FakeErrorLog())
+    return ReadRecords(
+        sales or FakeSales(),
+        feeds or FakeFeeds(),
+        receipts or FakeReceipts(),
+        log or FakeErrorLog(),
+        history or FakeHistory(),
+    )
 
 
 @pytest.mark.parametrize(("held", "limit", "pages"), [(0, 3, 1), (3, 3, 1), (4, 3, 2), (7, 2, 4)])
@@ -94,6 +105,59 @@ async def test_a_feed_that_no_worker_has_seen_is_in_the_queue_by_its_receipt() -
     assert shown == feed(known, ProcessingStatus.IN_QUEUE).model_copy(
         update={"sha256": known.sha256, "size_bytes": known.size_bytes}
     )
+
+
+async def test_a_waiting_feed_says_what_it_will_replace_or_correct() -> None:
+    other = uuid4()
+    replacing, correcting = receipt(options=FeedOptions(replaces=other)), receipt(options=FeedOptions(corrects=other))
+    records = flow(receipts=FakeReceipts([replacing, correcting]))
+    shown = [await records.feed(known.feed_id, UNCONFINED) for known in (replacing, correcting)]
+    assert [(one.replaces, one.corrects) for one in shown] == [(other, None), (None, other)]
+
+
+def steps(count: int) -> list[HistoryEntry]:
+    return [
+        HistoryEntry(at=MOMENT + timedelta(seconds=number), event="claimed", actor=f"w-{number}")
+        for number in range(count)
+    ]
+
+
+@pytest.mark.parametrize(("held", "limit", "pages"), [(1, 1, 1), (3, 3, 1), (4, 3, 2)])
+async def test_a_history_is_paged_in_order(held: int, limit: int, pages: int) -> None:
+    feed_id = uuid4()
+    records = flow(history=FakeHistory(steps={feed_id: steps(held)}))
+    found: list[HistoryEntry] = []
+    cursor: str | None = None
+    for _ in range(pages):
+        page = await records.history(feed_id, cursor, limit, UNCONFINED)
+        assert len(page.items) <= limit
+        found += page.items
+        cursor = page.next
+    assert (found, cursor) == (steps(held), None)
+
+
+async def test_a_feed_without_recorded_steps_has_been_received() -> None:
+    uploaded = receipt(feed_id=uuids.uuid7())
+    known = receipt()
+    records = flow(feeds=FakeFeeds([feed(known, ProcessingStatus.DONE)]), receipts=FakeReceipts([uploaded]))
+    for feed_id, actor in ((uploaded.feed_id, "ingest"), (known.feed_id, "s3")):
+        page = await records.history(feed_id, None, 10, UNCONFINED)
+        assert page.items == [HistoryEntry(at=MOMENT, event="received", actor=actor)]
+        assert page.next is None
+
+
+async def test_a_history_is_its_sellers_and_its_cursor_its_own() -> None:
+    known = receipt()
+    records = flow(
+        feeds=FakeFeeds([feed(known, ProcessingStatus.DONE)]), history=FakeHistory(steps={known.feed_id: steps(2)})
+    )
+    with pytest.raises(UnknownFeed):
+        await records.history(known.feed_id, None, 1, Confinement("globex"))
+    with pytest.raises(UnknownFeed):
+        await records.history(uuid4(), None, 1, UNCONFINED)
+    page = await records.history(known.feed_id, None, 1, UNCONFINED)
+    with pytest.raises(InvalidRequest):
+        await records.history(uuid4(), page.next, 1, UNCONFINED)
 
 
 async def test_what_the_worker_wrote_goes_before_the_receipt() -> None:

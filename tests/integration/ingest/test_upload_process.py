@@ -18,6 +18,7 @@ from deploy.local.network_ports import free_port
 from services.ingest.rules.part_sizes import MIB
 from shared.runtime.aws import AwsClients
 from shared.runtime.settings import ServiceSettings
+from shared.schemas.feed_options import FeedOptions
 from shared.schemas.feeds import Receipt, UploadAccepted
 from tests.integration.ingest.conftest import Bucket
 from tests.unit.ingest.multipart_bodies import BOUNDARY, body, file
@@ -136,7 +137,12 @@ async def test_memory_does_not_grow_with_the_file(ingest: Ingest, uploads: Bucke
 
 async def test_the_object_and_its_receipt_are_there_when_it_answers(ingest: Ingest, uploads: Bucket) -> None:
     async with httpx.AsyncClient(base_url=ingest.url, timeout=30) as client:
-        answer = await client.post(PATH, data={"seller_id": "acme"}, files={"file": ("Umsätze #1.csv", b"a,1,1,1\n")})
+        answer = await client.post(
+            PATH,
+            data={"seller_id": "acme", "sheet": "März", "date_format": "%d/%m/%Y"},
+            headers={"X-Decimal-Separator": ","},
+            files={"file": ("Umsätze #1.csv", b"a,1,1,1\n")},
+        )
     accepted = UploadAccepted.model_validate(answer.json())
     key = f"acme/{accepted.feed_id}/Umsätze _1.csv"
     stored = await uploads.s3.head_object(Bucket=uploads.name, Key=key)
@@ -145,6 +151,8 @@ async def test_the_object_and_its_receipt_are_there_when_it_answers(ingest: Inge
     found = await uploads.s3.get_object(Bucket=ingest.plane.receipts_bucket, Key=f"{accepted.feed_id}.json")
     receipt = Receipt.model_validate(json.loads(await found["Body"].read()))
     assert (receipt.object_key, receipt.file_name) == (key, "Umsätze #1.csv")
+    asked = FeedOptions(sheet="März", date_format="%d/%m/%Y", decimal_separator=",")
+    assert FeedOptions.from_metadata(stored["Metadata"]) == receipt.options == accepted.options == asked
 
 
 async def test_a_client_that_goes_away_leaves_nothing(ingest: Ingest, uploads: Bucket) -> None:
@@ -200,8 +208,8 @@ async def test_a_late_field_is_answered_and_leaves_nothing(ingest: Ingest, uploa
 
 
 async def test_an_early_refusal_reaches_a_client_that_is_still_sending(ingest: Ingest) -> None:
-    unknown = b'Content-Disposition: form-data; name="sheet"\r\n\r\n1'
+    unknown = b'Content-Disposition: form-data; name="color"\r\n\r\n1'
     async with httpx.AsyncClient(base_url=ingest.url, timeout=30) as client:
         answer = await client.post(PATH, headers=MULTIPART, content=body(unknown, file(b"x" * 20 * MIB)))
-        assert answer.json()["detail"] == "unknown field 'sheet'"
+        assert answer.json()["detail"] == "unknown field 'color'"
         assert (await client.get("/health/live")).status_code == 200

@@ -11,12 +11,13 @@ import pytest
 from deploy.local.database_server import DatabaseAccess
 from services.query.adapters.mysql_answers import MySqlAnswers
 from services.query.adapters.mysql_feeds import MySqlFeeds
+from services.query.adapters.mysql_history import MySqlHistory
 from services.query.adapters.mysql_reads import MySqlReads, ReadLimits
 from services.query.adapters.mysql_sales import MySqlSales
 from services.query.main import Outside, create_app
 from services.query.settings import QuerySettings
 from shared.runtime.mysql_address import MySqlAddress
-from tests.flow.query.fakes import FakeErrorLog, FakeReceipts
+from tests.flow.query.fakes import FakeErrorBucket, FakeErrorLog, FakeReceipts
 from tests.integration.query.planted import Feed, many_feeds, plant
 from tests.running_app import client_of
 
@@ -60,9 +61,17 @@ async def api(reads: MySqlReads) -> AsyncIterator[httpx.AsyncClient]:
     @asynccontextmanager
     async def open_outside() -> AsyncIterator[Outside]:
         yield Outside(
-            MySqlSales(reads), MySqlFeeds(reads), FakeReceipts(), FakeErrorLog(), MySqlAnswers(reads, row_cap=1000)
+            MySqlSales(reads),
+            MySqlFeeds(reads),
+            FakeReceipts(),
+            FakeErrorLog(),
+            MySqlAnswers(reads, row_cap=1000),
+            MySqlHistory(reads),
+            FakeErrorBucket(),
         )
 
-    settings = QuerySettings(database_url="unused", processing_log_table="unused", receipts_bucket="unused")
+    settings = QuerySettings(
+        database_url="unused", processing_log_table="unused", receipts_bucket="unused", error_bucket="unused"
+    )
     async with client_of(create_app(settings, open_outside)) as client:
         yield client

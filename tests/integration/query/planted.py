@@ -1,6 +1,7 @@
 """Sales planted in the aggregator's tables, and the sums over them in Python decimals."""
 
 import hashlib
+import json
 import random
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable
@@ -56,8 +57,26 @@ class Feed:
 
 def plant(url: str, feeds: Iterable[Feed]) -> None:
     """As the aggregator would have left them: contributions, and totals over those of DONE feeds."""
+    with _connection(url) as connection, connection.cursor() as cursor:
+        for feed in feeds:
+            _plant_feed(cursor, feed)
+        connection.commit()
+
+
+def plant_history(url: str, feed_id: UUID, steps: Iterable[tuple[datetime, str, str, dict[str, str]]]) -> None:
+    """Steps (at, event, actor, detail) in the order in which they were taken."""
+    with _connection(url) as connection, connection.cursor() as cursor:
+        for at, event, actor, detail in steps:
+            cursor.execute(
+                "INSERT INTO feed_history (feed_id, at, event, actor, detail) VALUES (%s, %s, %s, %s, %s)",
+                (str(feed_id), at.replace(tzinfo=None), event, actor, json.dumps(detail)),
+            )
+        connection.commit()
+
+
+def _connection(url: str) -> "pymysql.connections.Connection[pymysql.cursors.Cursor]":
     address = MySqlAddress.parse(url)
-    connection = pymysql.connect(
+    return pymysql.connect(
         host=address.host,
         port=address.port,
         user=address.user,
@@ -66,10 +85,6 @@ def plant(url: str, feeds: Iterable[Feed]) -> None:
         charset="utf8mb4",
         init_command="SET time_zone = '+00:00'",
     )
-    with connection, connection.cursor() as cursor:
-        for feed in feeds:
-            _plant_feed(cursor, feed)
-        connection.commit()
 
 
 def _plant_feed(cursor: pymysql.cursors.Cursor, feed: Feed) -> None:

@@ -150,6 +150,7 @@ async def test_coverage_counts_the_feeds_that_the_rows_came_from(api: httpx.Asyn
         "data_to": str(max(days)),
         "feeds_counted": len(behind),
         "rows_rejected": sum(feed.rejected for feed in planted if sold_in_january(feed)),
+        "rows_corrected": 0,
         "feeds_failed": 0,
         "feeds_in_progress": 0,
     }

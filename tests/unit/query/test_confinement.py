@@ -11,11 +11,13 @@ import pytest
 import sqlalchemy as sa
 
 from services.query.adapters.mysql_answers import MySqlAnswers, as_text
+from services.query.adapters.mysql_corrections import select_corrections
 from services.query.adapters.mysql_feeds import MySqlFeeds
+from services.query.adapters.mysql_history import MySqlHistory
 from services.query.adapters.mysql_reads import MySqlReads
 from services.query.adapters.mysql_sales import MySqlSales
 from services.query.rules.confinement import UNCONFINED, Confinement
-from services.query.rules.page_keys import FeedKey, ProductKey, TransactionKey
+from services.query.rules.page_keys import FeedKey, HistoryKey, ProductKey, TransactionKey
 from services.query.rules.plan import Dimension, Metric, Period, Plan, Ranking, ValueFilter
 from services.query.rules.records import FeedFilter, SalesFilter
 from shared.schemas.feeds import ProcessingStatus
@@ -53,6 +55,14 @@ RANKED = Plan(
     period=Period(start=date(2026, 1, 1), phrase="since then"),
     ranking=Ranking(metric=Metric.REVENUE, places=3),
 )
+
+
+async def _corrections(reads: MySqlReads, whose: Confinement) -> None:
+    """As MySqlFeeds asks for those of the feeds that it found; the recorder finds none."""
+    async with reads.snapshot() as snapshot:
+        await snapshot.rows(select_corrections([FEED_ID], whose))
+
+
 Read = Callable[[MySqlReads, Confinement], Awaitable[object]]
 READS: dict[str, tuple[int, Read]] = {
     "records": (1, lambda reads, whose: MySqlSales(reads).records(SalesFilter(), None, 5, whose)),
@@ -68,6 +78,9 @@ READS: dict[str, tuple[int, Read]] = {
         1,
         lambda reads, whose: MySqlFeeds(reads).newest(FeedFilter("another", ProcessingStatus.DONE), NEWEST, 5, whose),
     ),
+    "corrections of feeds": (1, lambda reads, whose: _corrections(reads, whose)),
+    "steps of a feed": (1, lambda reads, whose: MySqlHistory(reads).steps(FEED_ID, None, 5, whose)),
+    "further steps": (1, lambda reads, whose: MySqlHistory(reads).steps(FEED_ID, HistoryKey(FEED_ID, 7), 5, whose)),
     "one feed": (1, lambda reads, whose: MySqlFeeds(reads).one(FEED_ID, whose)),
     "names": (5, lambda reads, whose: MySqlAnswers(reads, 5).known_values(["another", "EUR"], whose)),
     "a total": (4, lambda reads, whose: MySqlAnswers(reads, 5).run(Plan(metrics=[Metric.REVENUE]), whose)),

@@ -2,13 +2,14 @@
 
 from datetime import UTC, datetime
 from decimal import Decimal
+from uuid import UUID
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from services.query.rules.averages import ratio
-from services.query.rules.page_keys import EntryKey, FeedKey, ProductKey, TransactionKey
+from services.query.rules.page_keys import EntryKey, FeedKey, HistoryKey, ProductKey, TransactionKey
 from shared.runtime.cursors import encode_cursor
 from shared.runtime.problems import InvalidRequest
 
@@ -43,6 +44,23 @@ def test_no_text_breaks_a_cursor(parts: list[str], kind: str) -> None:
         except InvalidRequest:
             continue
         assert type(read) is key
+
+
+@given(st.uuids(), st.uuids(), st.integers(min_value=1, max_value=10**18 - 1))
+def test_a_historys_cursor_is_of_one_feed(feed_id: UUID, other: UUID, number: int) -> None:
+    key = HistoryKey(feed_id, number)
+    assert HistoryKey.from_cursor(key.to_cursor(), feed_id) == key
+    for wrong in (
+        FeedKey(datetime(2026, 1, 1, tzinfo=UTC), feed_id).to_cursor(),
+        encode_cursor(["history", str(feed_id), f"-{number}"]),
+        encode_cursor(["history", str(feed_id), f"{number}" + "0" * 18]),
+        encode_cursor(["history", str(feed_id), "\u0661"]),
+    ):
+        with pytest.raises(InvalidRequest):
+            HistoryKey.from_cursor(wrong, feed_id)
+    if other != feed_id:
+        with pytest.raises(InvalidRequest):
+            HistoryKey.from_cursor(key.to_cursor(), other)
 
 
 @pytest.mark.parametrize("text", ["\ud800", "x" * 256])
