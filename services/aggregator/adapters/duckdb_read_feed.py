@@ -12,7 +12,7 @@ from services.aggregator.adapters.duckdb_row_sql import split_sql
 from services.aggregator.adapters.duckdb_session import FeedSession
 from services.aggregator.adapters.rejected_csv import write_rejected_csv
 from services.aggregator.ports import Contribution
-from services.aggregator.rules.layouts import WITH_HEADER, Layout
+from services.aggregator.rules.layouts import HEADERLESS, Layout
 from services.aggregator.rules.row_rules import CONFLICT, DUPLICATE, NO_ROWS, ignored_columns
 from services.aggregator.rules.rule_bits import ERROR_BITS, SKIP_BITS, broken_rules, code_masks, total_of
 from shared.schemas.feeds import Counts, Recognised
@@ -134,7 +134,7 @@ class DuckDbReadFeed:
 
 def _feed_issues(layout: Layout, counts: Counts) -> list[Issue]:
     issues = [ignored_columns(layout.columns.ignored)] if layout.columns.ignored else []
-    return [NO_ROWS, *issues] if layout.name == WITH_HEADER and counts.rows_received == 0 else issues
+    return [NO_ROWS, *issues] if layout.name != HEADERLESS and counts.rows_received == 0 else issues
 
 
 def _row_issues(line: int, mask: int, same: bool | None, raw: str | None) -> Iterator[Issue]:

@@ -101,7 +101,8 @@ class Judging:
         FROM (SELECT * {self._carried()}, {columns.width} AS width, $seller_id::VARCHAR AS seller,
                      $last_date::DATE AS last_date,
                      {str("product_name" in columns.position).lower()} AS has_names,
-                     {str(self.options.date_format is None).lower()} AS dates_are_iso
+                     {str(self.options.date_format is None).lower()} AS dates_are_iso,
+                     {str(self.options.decimal_separator == ",").lower()} AS has_decimal_comma
         FROM ({cells}))))))"""
 
     def _carried(self) -> str:
@@ -220,8 +221,11 @@ def _plain(t: str, *, comma: bool) -> str:
 
 
 def revenue_share(revenue: str, quantity: str) -> str:
-    """revenue ÷ quantity, never negative, NULL for no quantity, half even, in whole ten-thousandths: DuckDB would divide them as doubles."""
-    r, q = f"abs(CAST(CAST({revenue} AS DECIMAL(28,4)) * 10000 AS BIGINT))", f"abs(nullif(CAST({quantity} AS BIGINT), 0))"
+    """revenue ÷ quantity, never negative, half even, NULL for no quantity. DuckDB would divide decimals as doubles."""
+    r, q = (
+        f"abs(CAST(CAST({revenue} AS DECIMAL(28,4)) * 10000 AS BIGINT))",
+        f"abs(nullif(CAST({quantity} AS BIGINT), 0))",
+    )
     odd, twice = f"({r} // {q}) % 2", f"2 * ({r} % {q})"
     quotient = f"({r} // {q} + CASE WHEN {twice} > {q} OR ({twice} = {q} AND {odd} = 1) THEN 1 ELSE 0 END)"
     return f"CAST(CAST({quotient} AS DECIMAL(19,0)) * CAST(0.0001 AS DECIMAL(5,4)) AS DECIMAL(18,4))"

@@ -54,7 +54,7 @@ class Reading:
         text = self._text
         if text.is_ours:
             return self._framed(Source(text.path, b"\n", text.lines, is_framed=True))
-        if text.charset == "utf-8" and (read := self._as_it_stands()):
+        if text.charset == "utf-8" and self._is_scanned and (read := self._as_it_stands()):
             return read
         framed = frame(text.path, self._copy, self._layout.delimiter, text.charset)
         try:
@@ -82,8 +82,6 @@ class Reading:
             return Source(self._path, line_end, facts.lines, is_framed=False)
 
         try:
-            if not self._is_scanned:
-                return self._line_by_line(checked(self._facts(size)))
             if size <= _SMALL_BYTES:
                 return self._scanned(checked(self._facts(size)))
             with self._fresh() as (session, loader), ThreadPoolExecutor(1, thread_name_prefix="facts") as beside:

@@ -46,7 +46,7 @@ def skip(code: str, field: str | None, when: str, message: str, because: str) ->
 
 def money_rules(field: str) -> tuple[RowRule, ...]:
     text, plain = f"{field}_text", f"{field}_plain"
-    ambiguous = f"regexp_full_match({text}, '{AMBIGUOUS_MONEY}')"
+    ambiguous = f"NOT has_decimal_comma AND regexp_full_match({text}, '{AMBIGUOUS_MONEY}')"
     return (
         error(
             "validation/ambiguous_number",
@@ -58,7 +58,7 @@ def money_rules(field: str) -> tuple[RowRule, ...]:
         error(
             f"validation/invalid_{field}",
             field,
-            f"{text} <> '' AND {plain} IS NULL AND NOT {ambiguous}",
+            f"{text} <> '' AND {plain} IS NULL AND NOT ({ambiguous})",
             f"The {field} is not a number {_MONEY}; no currency signs, no exponents.",
             "Only digits with clear signs have one reading.",
         ),

@@ -10,7 +10,7 @@
 - `fault`, `cells`, `surplus`: the framing's verdict, the number of cells, what stands beyond the last column
 - `has_control`: the line holds a control character somewhere
 - `width`: the number of columns; `has_names`: one is for product names; `dates_are_iso`: the uploader named no other
-  form; `seller`, `last_date`: of this reading
+  form; `has_decimal_comma`: the uploader said so; `seller`, `last_date`: of this reading
 """
 
 from services.aggregator.rules.currencies import ISO_4217
