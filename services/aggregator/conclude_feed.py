@@ -219,11 +219,10 @@ class ConcludeFeed:
         )
         if read.counts.rows_rejected:
             written = await work.lease.during(self._threads.call(read.write_rejected, rejected))
-            if written not in (0, read.counts.rows_rejected):
+            if written != read.counts.rows_rejected:
                 raise BooksDoNotClose(f"{read.counts.rows_rejected} rows rejected, {written} in rejected.csv")
-            if written:
-                keep = self._ports.error_bucket.keep_rejected(work.claim.feed, work.claim.run, rejected)
-                conclusion = replace(conclusion, rejected_uri=await work.lease.during(keep))
+            keep = self._ports.error_bucket.keep_rejected(work.claim.feed, work.claim.run, rejected)
+            conclusion = replace(conclusion, rejected_uri=await work.lease.during(keep))
         return judged(conclusion, work.options)
 
     async def _store(

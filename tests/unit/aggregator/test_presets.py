@@ -64,7 +64,7 @@ def _names_no_buyer(reading: Reading) -> None:
         assert PERSONAL.lower() not in (issue.raw or "").lower(), issue
         assert PERSONAL.lower() not in issue.message.lower(), issue
     assert PERSONAL.lower().encode() not in reading.rejected.lower()
-    header = next(csv.reader(io.StringIO(reading.rejected.decode(), newline="")))
+    header = next(csv.reader(io.StringIO(reading.rejected.decode("utf-8-sig"), newline="")))
     assert [name for name in header if is_personal(reading.layout, name)] == []
 
 
@@ -116,7 +116,7 @@ def test_a_line_sent_back_mended_counts_on_its_orders_day_and_in_its_currency(
     fine = read(feed_reader, folder, file_of(replace(table, rows=rows), Dialect()).content)
     spoilt = [[*row[:quantity], "?", *row[quantity + 1 :]] for row in rows]
     sent = read(feed_reader, folder, file_of(replace(table, rows=spoilt), Dialect()).content)
-    returned = list(csv.reader(io.StringIO(sent.rejected.decode(), newline="")))
+    returned = list(csv.reader(io.StringIO(sent.rejected.decode("utf-8-sig"), newline="")))
     column = [fold(name) for name in returned[0]].index(fold(table.header[quantity]))
     line = [fold(name) for name in returned[0]].index(fold(RETURNED[0]))
     for row in returned[1:]:

@@ -123,7 +123,7 @@ def test_what_is_fixed_in_it_counts_as_if_it_had_never_been_wrong(
     spoilt = Table(table.fields, table.header, [[*r[:at], "?" + r[at], *r[at + 1 :]] for r in table.rows], table.asked)
     sent = read(feed_reader, folder, file_of(spoilt, Dialect()).content)
     assert sent.books.accepted == 0
-    rows = list(csv.reader(io.StringIO(sent.rejected.decode(), newline="")))
+    rows = list(csv.reader(io.StringIO(sent.rejected.decode("utf-8-sig"), newline="")))
     column = [fold(name) for name in rows[0]].index(fold(table.header[at]))
     for row in rows[1:]:
         row[column] = row[column].removeprefix("?")
