@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from urllib.parse import unquote
 from uuid import UUID, uuid5
@@ -58,12 +58,13 @@ class ObjectRef:
 
 @dataclass(frozen=True, slots=True)
 class ObjectFacts:
-    """What the bucket says about an object."""
+    """What the bucket says about an object. `content`: its bytes, where they are so few that they came along."""
 
     ref: ObjectRef
     size_bytes: int
     last_modified: datetime
     metadata: Mapping[str, str]
+    content: bytes | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
