@@ -18,11 +18,23 @@ SELECT bucket, object_key, object_version, object_etag, processing_status, lease
        UTC_TIMESTAMP(6) AS now
 FROM feeds WHERE feed_id = %s"""
 
-_RECORD = """
+_RECORD_AS = """
 INSERT INTO feeds (feed_id, seller_id, feed_type, file_name, bucket, object_key, object_version, object_etag,
-                   size_bytes, correlation_id, processing_status, received_at, updated_at)
-VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, 'IN_QUEUE', COALESCE(%s, UTC_TIMESTAMP(6)), UTC_TIMESTAMP(6))
+                   size_bytes, correlation_id, received_at, updated_at, {columns})
+VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, COALESCE(%s, UTC_TIMESTAMP(6)), UTC_TIMESTAMP(6), {values})
 ON DUPLICATE KEY UPDATE feed_id = feed_id"""
+
+_RECORD = _RECORD_AS.format(columns="processing_status", values="'IN_QUEUE'")
+
+# Most feeds are new to the one who asks for them: recorded and taken in one statement, without a transaction.
+_RECORD_TAKEN = _RECORD_AS.format(
+    columns="processing_status, phase, fence, attempts, lease_owner, lease_expires_at, started_at",
+    values="'IN_PROGRESS', %s, 1, 1, %s, TIMESTAMPADD(MICROSECOND, %s, UTC_TIMESTAMP(6)), %s",
+)
+
+_LOOK = """
+SELECT clock.now, feeds.feed_id, bucket, object_key, object_version, object_etag, processing_status, lease_expires_at
+FROM (SELECT UTC_TIMESTAMP(6) AS now) AS clock LEFT JOIN feeds ON feeds.feed_id = %s"""
 
 _TAKE = """
 UPDATE feeds SET processing_status = 'IN_PROGRESS', phase = %s, fence = fence + 1, attempts = attempts + 1,
@@ -69,10 +81,22 @@ class MySqlFeeds:
         with store_outages():
             # Without a lock at first: a repeated message must not wait for the commit of the worker that has the feed.
             async with self._pool.session() as session:
-                seen = await session.row(_SEEN, (str(feed.feed_id),))
-            if seen and (refused := refusal(feed, _feed_row(seen))):
+                [seen] = await session.rows(_LOOK, (str(feed.feed_id),))
+            if seen["feed_id"] is None:
+                if new := await retry_contention(lambda: self._take_new(feed, owner, seen["now"])):
+                    return new
+            elif refused := refusal(feed, _feed_row(seen)):
                 return refused
             return await retry_contention(lambda: self._take(feed, owner))
+
+    async def _take_new(self, feed: FeedIdentity, owner: str, now: datetime) -> Claimed | None:
+        """None if somebody else recorded it meanwhile."""
+        taken = (Phase.READ.value, owner, self._lease_microseconds, now)
+        async with self._pool.session() as session:
+            recorded = await session.change(_RECORD_TAKEN, (*_columns(feed), *taken))
+        if not recorded:
+            return None
+        return Claimed(feed=feed, fence=1, attempt=1, owner=owner, started_at=utc(now))
 
     async def _take(self, feed: FeedIdentity, owner: str) -> Claimed | ClaimRefusal:
         async with self._pool.transaction() as session:
