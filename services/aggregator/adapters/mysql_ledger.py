@@ -6,9 +6,10 @@ from datetime import UTC, datetime
 import structlog
 from pymysql.err import IntegrityError
 
+from services.aggregator.adapters.mysql_contributions import MySqlContributions
 from services.aggregator.adapters.mysql_feeds import find_same_content, store_outages, utc
 from services.aggregator.errors import BooksDoNotClose, LeaseLost, Outage, SameContent
-from services.aggregator.ports import Contribution, ContributionBatches
+from services.aggregator.ports import ContributionBatches
 from services.aggregator.rules.feed_lease import Claimed
 from services.aggregator.rules.feed_outcome import Conclusion, event_body
 from shared.runtime.mysql import MySqlPool, MySqlSession
@@ -22,26 +23,8 @@ SELECT fence, processing_status FROM feeds WHERE feed_id = %s FOR UPDATE"""
 
 _COUNT_CONTENT = "UPDATE feeds SET counted_sha256 = %s WHERE feed_id = %s"
 
-# Every column leaves JSON_TABLE as text that is wider than its target: MariaDB would cut, clamp or zero a typed one
-# silently, whereas the strict INSERT refuses on both servers. So does money never pass through a double.
-_INSERT_CONTRIBUTIONS = """
-INSERT INTO contributions (feed_id, seller_id, sale_date, group_key, product_id, product_name, category, currency,
-                           quantity, amount, revenue, transactions)
-SELECT %s, %s, g.sale_date,
-       LEFT(UNHEX(SHA2(CONCAT_WS(CHAR(31), g.product_id, g.product_name, g.category, g.currency), 256)), 16),
-       g.product_id, g.product_name, g.category, g.currency, g.quantity, g.amount, g.revenue, g.transactions
-FROM JSON_TABLE(%s, '$[*]' COLUMNS (
-    sale_date VARCHAR(40) CHARACTER SET utf8mb4 PATH '$[0]' ERROR ON EMPTY ERROR ON ERROR,
-    product_id VARCHAR(2000) CHARACTER SET utf8mb4 PATH '$[1]' ERROR ON EMPTY ERROR ON ERROR,
-    product_name VARCHAR(2000) CHARACTER SET utf8mb4 PATH '$[2]' ERROR ON EMPTY ERROR ON ERROR,
-    category VARCHAR(2000) CHARACTER SET utf8mb4 PATH '$[3]' ERROR ON EMPTY ERROR ON ERROR,
-    currency VARCHAR(40) CHARACTER SET utf8mb4 PATH '$[4]' ERROR ON EMPTY ERROR ON ERROR,
-    quantity VARCHAR(80) CHARACTER SET utf8mb4 PATH '$[5]' ERROR ON EMPTY ERROR ON ERROR,
-    amount VARCHAR(80) CHARACTER SET utf8mb4 PATH '$[6]' ERROR ON EMPTY ERROR ON ERROR,
-    revenue VARCHAR(80) CHARACTER SET utf8mb4 PATH '$[7]' ERROR ON EMPTY ERROR ON ERROR,
-    transactions VARCHAR(80) CHARACTER SET utf8mb4 PATH '$[8]' ERROR ON EMPTY ERROR ON ERROR)) AS g"""
-
-_ADDED = "SELECT COALESCE(SUM(transactions), 0) AS transactions FROM contributions WHERE feed_id = %s"
+_ADDED = """
+SELECT COALESCE(SUM(transactions), 0) AS transactions, UTC_TIMESTAMP(6) AS now FROM contributions WHERE feed_id = %s"""
 
 # In key order, so that feeds of one seller wait for each other instead of deadlocking.
 _ADD_TO_TOTALS = """
@@ -72,8 +55,9 @@ VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"""
 class MySqlLedger:
     """Implements ports.Ledger."""
 
-    def __init__(self, pool: MySqlPool) -> None:
+    def __init__(self, pool: MySqlPool, contributions: MySqlContributions | None = None) -> None:
         self._pool = pool
+        self._contributions = contributions or MySqlContributions()
 
     async def commit(self, claim: Claimed, conclusion: Conclusion, contributions: ContributionBatches | None) -> None:
         def told(number: int, code: int) -> None:
@@ -88,11 +72,12 @@ class MySqlLedger:
             if conclusion.adds_to_totals:
                 await _count_content(session, claim, conclusion)
                 if contributions:
-                    await _insert_contributions(session, claim, contributions)
-                await _close_books(session, claim, conclusion)
+                    await self._contributions.insert(session, claim, contributions)
                 await session.change(_ADD_TO_TOTALS, (str(claim.feed.feed_id),))
-            # Asked last: what comes before may take a minute, and the feed is not finished until then.
-            at = await _database_time(session)
+                # Asked last: what comes before may take a minute, and the feed is not finished until then.
+                at = await _close_books(session, claim, conclusion)
+            else:
+                at = await _database_time(session)
             await _finish(session, claim, conclusion, at)
             await _announce(session, claim, conclusion, at)
 
@@ -124,33 +109,13 @@ async def _count_content(session: MySqlSession, claim: Claimed, conclusion: Conc
         raise SameContent(*same) from error
 
 
-async def _insert_contributions(session: MySqlSession, claim: Claimed, contributions: ContributionBatches) -> None:
-    feed = claim.feed
-    async for batch in contributions():
-        groups = json.dumps([_as_texts(group) for group in batch], ensure_ascii=False)
-        await session.change(_INSERT_CONTRIBUTIONS, (str(feed.feed_id), feed.seller_id, groups))
-
-
-def _as_texts(group: Contribution) -> list[str]:
-    return [
-        group.sale_date.isoformat(),
-        group.product_id,
-        group.product_name,
-        group.category,
-        group.currency,
-        str(group.quantity),
-        format(group.amount, "f"),
-        format(group.revenue, "f"),
-        str(group.transactions),
-    ]
-
-
-async def _close_books(session: MySqlSession, claim: Claimed, conclusion: Conclusion) -> None:
-    """P1, asked of what was stored rather than of what was meant."""
-    row = await session.row(_ADDED, (str(claim.feed.feed_id),))
-    added = int(row["transactions"]) if row else 0
+async def _close_books(session: MySqlSession, claim: Claimed, conclusion: Conclusion) -> datetime:
+    """P1, asked of what was stored rather than of what was meant; when it was asked."""
+    [row] = await session.rows(_ADDED, (str(claim.feed.feed_id),))
+    added = int(row["transactions"])
     if added != conclusion.counts.rows_accepted:
         raise BooksDoNotClose(f"{conclusion.counts.rows_accepted} rows accepted, {added} in the contributions")
+    return utc(row["now"])
 
 
 async def _finish(session: MySqlSession, claim: Claimed, conclusion: Conclusion, at: datetime) -> None:
