@@ -30,6 +30,7 @@ from services.aggregator.rules.feed_outcome import REPORT_ISSUES_LIMIT, Conclusi
 from services.aggregator.threaded_reading import ReadingThreads
 from shared.schemas.events import Phase
 from shared.schemas.feeds import FeedError, FeedType, ProcessingStatus
+from shared.schemas.issues import Issue
 
 log = structlog.get_logger(__name__)
 
@@ -179,7 +180,9 @@ class ApplyFeed:
         reader = self._ports.readers[feed.feed_type]
         read = await lease.during(self._threads.read(reader, path, ReadRequest(feed.seller_id, day)))
         try:
-            issues = await lease.during(self._threads.call(read.first_issues, REPORT_ISSUES_LIMIT))
+            issues: list[Issue] = []
+            if read.issue_count:
+                issues = await lease.during(self._threads.call(read.first_issues, REPORT_ISSUES_LIMIT))
             conclusion = Conclusion(
                 status=ProcessingStatus.DONE,
                 counts=read.counts,
