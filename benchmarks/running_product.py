@@ -75,6 +75,8 @@ class RunningProduct:
 
     def __init__(self, foundations: Foundations, stack: Stack, aggregators: int, module: str) -> None:
         self._foundations = foundations
+        # One client for all looks: making one costs more than a hundred of them.
+        self._http = httpx.Client(timeout=10.0)
         self.stack = stack
         first = 2 if module == AGGREGATOR else 1
         if first == 1:
@@ -90,12 +92,13 @@ class RunningProduct:
         return {child.name: child.pid for child in working if child.pid}
 
     def stop(self) -> None:
+        self._http.close()
         for child in self._more:
             child.stop()
 
     def announced(self) -> int:
         """How many events the notifier has announced since it started."""
-        metrics = httpx.get(f"{self.stack.url('notifier')}/metrics", timeout=10.0).text
+        metrics = self._http.get(f"{self.stack.url('notifier')}/metrics").text
         counted = [line for line in metrics.splitlines() if line.startswith("sellersync_outcomes_announced_total{")]
         return sum(int(float(line.split()[-1])) for line in counted if 'result="announced"' in line)
 
