@@ -34,6 +34,7 @@ class DataPlane:
     feed_uploads_queue_url: str
     feed_uploads_queue_arn: str
     feed_uploads_dlq_url: str
+    feed_overflow_queue_url: str
     feed_events_topic_arn: str
     notifier_queue_url: str
     notifier_dlq_url: str

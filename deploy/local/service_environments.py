@@ -46,6 +46,7 @@ def service_settings(
                 "RECEIPTS_BUCKET": plane.receipts_bucket,
                 "FEED_UPLOADS_QUEUE_URL": plane.feed_uploads_queue_url,
                 "FEED_UPLOADS_DLQ_URL": plane.feed_uploads_dlq_url,
+                "FEED_OVERFLOW_QUEUE_URL": plane.feed_overflow_queue_url,
                 "FEED_EVENTS_TOPIC_ARN": plane.feed_events_topic_arn,
                 "VISIBILITY_SECONDS": str(VISIBILITY_SECONDS),
                 "LEASE_SECONDS": str(LEASE_SECONDS),

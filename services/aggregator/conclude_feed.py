@@ -51,6 +51,7 @@ from services.aggregator.threaded_reading import ReadingThreads
 from shared.schemas.events import Phase
 from shared.schemas.feed_options import FeedOptions
 from shared.schemas.feeds import FeedError, FeedType, ProcessingStatus
+from shared.schemas.issues import Issue
 
 log = structlog.get_logger(__name__)
 
@@ -206,7 +207,9 @@ class ConcludeFeed:
     async def _conclude(self, work: _Work, read: ReadFeed, rejected: Path) -> Conclusion:
         """The rejected rows are handed back whatever their number makes of the feed."""
         work.progress.told(Phase.STORE, 0)
-        issues = await work.lease.during(self._threads.call(read.first_issues, REPORT_ISSUES_LIMIT))
+        issues: list[Issue] = []
+        if read.issue_count:
+            issues = await work.lease.during(self._threads.call(read.first_issues, REPORT_ISSUES_LIMIT))
         conclusion = Conclusion(
             status=ProcessingStatus.DONE,
             counts=read.counts,

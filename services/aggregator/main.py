@@ -3,7 +3,7 @@
 import os
 import socket
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from fastapi import FastAPI
 
 from services.aggregator.adapters.duckdb_feeds import DuckDbFeedReader
 from services.aggregator.adapters.local_work_dir import work_dir
+from services.aggregator.adapters.mysql_contributions import MySqlContributions
 from services.aggregator.adapters.mysql_feed_changes import MySqlFeedChanges
 from services.aggregator.adapters.mysql_feeds import MySqlFeeds
 from services.aggregator.adapters.mysql_ledger import MySqlLedger
@@ -25,11 +26,12 @@ from services.aggregator.adapters.sqs_work_orders import SqsWorkOrders
 from services.aggregator.apply_feed import ApplyFeed, Limits, Ports
 from services.aggregator.change_feed import ChangeFeed
 from services.aggregator.outbox_routes import OutboxRoutes
+from services.aggregator.ports import FeedReader
 from services.aggregator.relay_events import RelayEvents
 from services.aggregator.routes import router
 from services.aggregator.settings import AggregatorSettings
 from services.aggregator.threaded_reading import ReadingThreads
-from services.aggregator.worker import FeedUploads
+from services.aggregator.worker import FeedUploads, sender_of
 from shared.runtime.app import build_app
 from shared.runtime.aws import AwsClients
 from shared.runtime.background import BackgroundLoops
@@ -37,7 +39,7 @@ from shared.runtime.health import Check
 from shared.runtime.mysql import MySqlLimits, MySqlPool
 from shared.runtime.mysql_address import MySqlAddress
 from shared.runtime.retry_policy import Backoff
-from shared.runtime.sqs_worker import Handler, SqsWorker, WorkerLimits
+from shared.runtime.sqs_worker import Handler, Sharing, SqsWorker, WorkerLimits
 from shared.schemas.feeds import FeedType
 
 LAST_EVENTS_SECONDS = 5.0
@@ -57,18 +59,37 @@ class Aggregator:
 OpenAggregator = Callable[[AggregatorSettings], AbstractAsyncContextManager[Aggregator]]
 
 
+OpenReader = Callable[[AggregatorSettings, Path], AbstractContextManager[FeedReader]]
+
+
+def open_engine(settings: AggregatorSettings, directory: Path) -> AbstractContextManager[FeedReader]:
+    """The reading engine; what it spills to disk goes to `directory`."""
+    return DuckDbFeedReader(
+        directory,
+        memory_limit_mb=settings.reader_memory_mb,
+        threads=settings.reader_threads,
+        max_bytes=settings.max_feed_bytes,
+    )
+
+
 @asynccontextmanager
-async def open_aggregator(settings: AggregatorSettings) -> AsyncIterator[Aggregator]:
+async def open_aggregator(
+    settings: AggregatorSettings, open_reader: OpenReader = open_engine
+) -> AsyncIterator[Aggregator]:
     """Everything the flow needs. Opens no connection yet: a service starts while its stores are away."""
     aws = AwsClients(settings)
     async with AsyncExitStack() as opened:
         s3 = await opened.enter_async_context(aws.s3())
         sns = await opened.enter_async_context(aws.sns())
         sqs = await opened.enter_async_context(aws.sqs())
-        pool = MySqlPool(MySqlAddress.parse(settings.database_url.get_secret_value()), _database_limits(settings))
+        pool = MySqlPool(
+            MySqlAddress.parse(settings.database_url.get_secret_value()),
+            _database_limits(settings),
+            local_infile=settings.database_local_infile,
+        )
         opened.push_async_callback(pool.close)
         scratch = opened.enter_context(work_dir(settings.work_dir))
-        reader = opened.enter_context(_reader(settings, scratch / "engine"))
+        reader = opened.enter_context(open_reader(settings, scratch / "engine"))
         threads = ReadingThreads(settings.worker_concurrency)
         opened.callback(threads.close)
         relay = RelayEvents(
@@ -88,7 +109,7 @@ async def open_aggregator(settings: AggregatorSettings) -> AsyncIterator[Aggrega
                 receipts=receipts,
                 error_bucket=S3ErrorBucket(s3, settings.error_bucket),
                 feeds=MySqlFeeds(pool, settings.lease_seconds),
-                ledger=MySqlLedger(pool),
+                ledger=MySqlLedger(pool, MySqlContributions(may_load=settings.database_local_infile)),
                 readers={FeedType.TRANSACTIONS: reader},
             ),
             threads,
@@ -125,6 +146,7 @@ def create_app(settings: AggregatorSettings | None = None, open_flow: OpenAggreg
                 aggregator.handle,
                 WorkerLimits.of(settings),
                 dlq_url=settings.feed_uploads_dlq_url,
+                sharing=Sharing(sender_of, settings.feed_overflow_queue_url) if settings.share_fairly else None,
             )
             loops = BackgroundLoops([worker, aggregator.relay], settings.shutdown_grace_seconds)
             async with loops.running():
@@ -143,15 +165,6 @@ def create_app(settings: AggregatorSettings | None = None, open_flow: OpenAggreg
         lifespan=lifespan,
         routers=[router],
         checks=lambda: checks,
-    )
-
-
-def _reader(settings: AggregatorSettings, directory: Path) -> DuckDbFeedReader:
-    return DuckDbFeedReader(
-        directory,
-        memory_limit_mb=settings.reader_memory_mb,
-        threads=settings.reader_threads,
-        max_bytes=settings.max_feed_bytes,
     )
 
 

@@ -13,6 +13,8 @@ from shared.runtime.retry_policy import Backoff
 log = structlog.get_logger(__name__)
 
 BATCH_EVENTS = 10
+GATHER_SECONDS = 0.2
+"""Between two rounds of which the first was not full: feeds that end meanwhile share the next one."""
 PURGE_EVENTS = 1_000
 PURGE_EVERY_SECONDS = 60.0
 
@@ -73,6 +75,8 @@ class RelayEvents:
             EVENTS_PUBLISHED.inc(relayed.published)
             if not relayed.published or until():
                 return relayed.refused
+            if relayed.published + relayed.refused < BATCH_EVENTS:
+                await asyncio.sleep(GATHER_SECONDS)
 
     async def _tidy(self) -> None:
         backlog = await self._outbox.backlog()

@@ -22,6 +22,9 @@ class AggregatorSettings(WorkerSettings, WorkDirSettings):
     database_acquire_seconds: float = Field(default=15.0, gt=0)
     database_statement_seconds: float = Field(default=300.0, gt=0)
     """Also the longest step of a commit: a feed's whole contribution joins the totals in one statement."""
+    database_local_infile: bool = True
+    """Load many groups with LOAD DATA LOCAL INFILE where the server allows it. It lets the server ask this process for
+    files: turn it off where the server is not as trusted as the service."""
     database_lock_wait_seconds: int = Field(default=5, ge=1)
 
     uploads_bucket: str
@@ -30,7 +33,15 @@ class AggregatorSettings(WorkerSettings, WorkDirSettings):
     """Ingest's; read only: what is known of an upload that no worker has seen yet."""
     feed_uploads_queue_url: str
     feed_uploads_dlq_url: str | None = None
+    feed_overflow_queue_url: str | None = None
+    """Where one seller's messages give way that fill the places of the others; without it they stay in the first."""
+    share_fairly: bool = True
+    """Sellers take turns; off, feeds are taken as the queue hands them out."""
     feed_events_topic_arn: str
+
+    worker_concurrency: int = Field(default=4, ge=1, le=64)
+    """Feeds in work at once, and reading threads; one seller has one less, so that another's turn comes."""
+    worker_prefetch: int = Field(default=50, ge=0, le=200)
 
     max_feed_bytes: int = Field(default=5 * GIBIBYTE, ge=1)
     """A larger object is FATAL format/too_large, as is one that holds more when it is decompressed or unpacked.
@@ -39,8 +50,8 @@ class AggregatorSettings(WorkerSettings, WorkDirSettings):
     """
     lease_seconds: float = Field(default=60.0, ge=1)
     """How long a feed stays with a worker that fell silent; renewed every third of it."""
-    contribution_batch: int = Field(default=2_000, ge=1, le=10_000)
-    """Groups in one INSERT; 2,000 of the widest stay below MariaDB's max_allowed_packet of 16 MiB."""
+    contribution_batch: int = Field(default=10_000, ge=1, le=50_000)
+    """Groups held in memory at a time, and loaded in one statement, on their way to the database."""
 
     reader_memory_mb: int = Field(default=512, ge=64)
     """What the one reading engine may hold, shared by the feeds in work; it spills to disk beyond."""

@@ -38,6 +38,8 @@ class ReadingThreads:
         batches = feed.contributions(size)
         while batch := await self.call(next, batches, None):
             yield batch
+            if len(batch) < size:
+                return  # the last one: not worth another trip to the threads
 
     async def discard(self, feed: ReadFeed) -> None:
         """Free what it holds, also if the caller is cancelled just now."""

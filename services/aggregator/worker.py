@@ -1,7 +1,9 @@
 """One message from the feed-uploads queue → the flow, once per object in it → done, retry, or reject."""
 
+import json
 import re
 from collections.abc import Awaitable, Callable
+from urllib.parse import unquote_plus
 
 import structlog
 from pydantic import ValidationError
@@ -55,6 +57,16 @@ class FeedUploads:
             reason = f"feed {outcome.feed_id} is with another worker"
             return Retry(reason, wait_for_lease(outcome.seconds, receive_count))
         return None
+
+
+def sender_of(message: QueueMessage) -> str:
+    """The first segment of the first object's key, which is its seller; '' where there is none. Decides turns only."""
+    try:
+        key = json.loads(message.body)["Records"][0]["s3"]["object"]["key"]
+        segment, slash, _ = unquote_plus(key).partition("/")
+    except (ValueError, LookupError, TypeError, AttributeError):
+        return ""
+    return segment if slash else ""
 
 
 def _ref(record: S3Record) -> ObjectRef:

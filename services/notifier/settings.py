@@ -9,7 +9,7 @@ from shared.runtime.settings import WorkerSettings
 
 class NotifierSettings(WorkerSettings):
     port: int = Field(default=8004, ge=1, le=65_535)
-    worker_concurrency: int = Field(default=8, ge=1, le=64)
+    worker_concurrency: int = Field(default=20, ge=1, le=64)
 
     notifier_queue_url: str
     notifier_dlq_url: str | None = None

@@ -5,6 +5,7 @@ for setting up a new session.
 """
 
 import asyncio
+import warnings
 from collections import deque
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -65,6 +66,15 @@ class MySqlSession:
         async with asyncio.timeout(self._statement_seconds), self._connection.cursor() as cursor:
             return int(await cursor.execute(sql, arguments))
 
+    async def load(self, sql: str, arguments: Sequence[object] = ()) -> tuple[int, int]:
+        """A LOAD DATA LOCAL INFILE: rows loaded, and warnings, of which each may be a value that was cut."""
+        # The driver would print them one by one.
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Warning)
+            async with asyncio.timeout(self._statement_seconds), self._connection.cursor() as cursor:
+                loaded = int(await cursor.execute(sql, arguments))
+                return loaded, int(cursor._result.warning_count)
+
 
 class MySqlPool:
     """At most `limits.connections` connections, opened when first needed, so that a service starts without its store.
@@ -73,8 +83,10 @@ class MySqlPool:
     mysql_errors.OUTAGES when the store does not answer.
     """
 
-    def __init__(self, address: MySqlAddress, limits: MySqlLimits | None = None) -> None:
+    def __init__(self, address: MySqlAddress, limits: MySqlLimits | None = None, *, local_infile: bool = False) -> None:
+        """`local_infile`: let the server read files of this process, which LOAD DATA LOCAL INFILE needs."""
         self._address = address
+        self._local_infile = local_infile
         self._limits = limits or MySqlLimits()
         self._slots = asyncio.Semaphore(self._limits.connections)
         self._idle: deque[Any] = deque()
@@ -170,6 +182,7 @@ class MySqlPool:
             connect_timeout=self._limits.connect,
             ssl=self._tls,
             program_name="sellersync",
+            local_infile=self._local_infile,
         )
         try:
             session = MySqlSession(connection, self._limits.connect)

@@ -39,6 +39,8 @@ class WorkerSettings(ServiceSettings):
 
     worker_concurrency: int = Field(default=2, ge=1, le=64)
     """Messages in work at once."""
+    worker_prefetch: int = Field(default=10, ge=0, le=200)
+    """Further messages that wait here, hidden, for one of those to be done; after 5 s they are given back."""
     visibility_seconds: int = Field(default=60, ge=2, le=43_200)
     """How long a received message stays hidden; extended while its work goes on."""
     poll_seconds: int = Field(default=10, ge=0, le=20)

@@ -189,7 +189,8 @@ class Product:
 
     def all_queues_done(self) -> bool:
         """Whether no message waits or is in work, in any queue of the product."""
-        for url in (self.plane.feed_uploads_queue_url, self.plane.notifier_queue_url):
+        plane = self.plane
+        for url in (plane.feed_uploads_queue_url, plane.feed_overflow_queue_url, plane.notifier_queue_url):
             names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
             attributes = self.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
             if any(int(attributes[name]) for name in names):

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import datetime
 from uuid import UUID
 
 from services.aggregator.adapters.mysql_history import write_history
@@ -27,12 +28,23 @@ SELECT seller_id, feed_type, file_name, correlation_id, bucket, object_key, obje
        UTC_TIMESTAMP(6) AS now
 FROM feeds WHERE feed_id = %s"""
 
-_RECORD = """
+_RECORD_AS = """
 INSERT INTO feeds (feed_id, seller_id, feed_type, file_name, bucket, object_key, object_version, object_etag,
-                   size_bytes, correlation_id, object_modified_at, object_sequencer, processing_status, received_at,
-                   updated_at)
-VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, 'IN_QUEUE', COALESCE(%s, UTC_TIMESTAMP(6)), UTC_TIMESTAMP(6))
+                   size_bytes, correlation_id, object_modified_at, object_sequencer, received_at, updated_at, {columns})
+VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, COALESCE(%s, UTC_TIMESTAMP(6)), UTC_TIMESTAMP(6), {values})
 ON DUPLICATE KEY UPDATE feed_id = feed_id"""
+
+_RECORD = _RECORD_AS.format(columns="processing_status", values="'IN_QUEUE'")
+
+# Most feeds are new to the one who asks for them: recorded and taken in one statement.
+_RECORD_TAKEN = _RECORD_AS.format(
+    columns="processing_status, phase, percent, fence, attempts, lease_owner, lease_expires_at, started_at",
+    values="'IN_PROGRESS', %s, 0, 1, 1, %s, TIMESTAMPADD(MICROSECOND, %s, UTC_TIMESTAMP(6)), %s",
+)
+
+_LOOK = """
+SELECT clock.now, feeds.feed_id, bucket, object_key, object_version, object_etag, processing_status, lease_expires_at
+FROM (SELECT UTC_TIMESTAMP(6) AS now) AS clock LEFT JOIN feeds ON feeds.feed_id = %s"""
 
 # A feed that was known from its receipt alone learns here what exactly its object is.
 _TAKE = """
@@ -76,10 +88,23 @@ class MySqlFeeds:
         with store_outages():
             # Without a lock at first: a repeated message must not wait for the commit of the worker that has the feed.
             async with self._pool.session() as session:
-                seen = await session.row(_SEEN, (str(feed.feed_id),))
-            if seen and (refused := refusal(feed, _feed_row(seen))):
+                [seen] = await session.rows(_LOOK, (str(feed.feed_id),))
+            if seen["feed_id"] is None:
+                if new := await retry_contention(lambda: self._take_new(feed, owner, seen["now"])):
+                    return new
+            elif refused := refusal(feed, _feed_row(seen)):
                 return refused
             return await retry_contention(lambda: self._take(feed, owner))
+
+    async def _take_new(self, feed: FeedIdentity, owner: str, now: datetime) -> Claimed | None:
+        """None if somebody else recorded it meanwhile."""
+        taken = (Phase.RECEIVE.value, owner, self._lease_microseconds, now)
+        claim = Claimed(feed=feed, fence=1, attempt=1, owner=owner, started_at=utc(now))
+        async with self._pool.transaction() as session:
+            if not await session.change(_RECORD_TAKEN, (*_columns(feed), *taken)):
+                return None
+            await write_history(session, *_first_steps(claim, is_new=True))
+        return claim
 
     async def _take(self, feed: FeedIdentity, owner: str) -> Claimed | ClaimRefusal:
         async with self._pool.transaction() as session:

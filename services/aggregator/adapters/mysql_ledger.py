@@ -10,7 +10,7 @@ from uuid import UUID
 import structlog
 from pymysql.err import IntegrityError
 
-from services.aggregator.adapters.mysql_contributions import insert_contributions
+from services.aggregator.adapters.mysql_contributions import MySqlContributions
 from services.aggregator.adapters.mysql_feeds import store_outages
 from services.aggregator.adapters.mysql_history import write_history
 from services.aggregator.adapters.mysql_locked_feeds import LockedFeed, database_time, lock_feed
@@ -61,8 +61,9 @@ WHERE feed_id = %s"""
 class MySqlLedger:
     """Implements ports.Ledger."""
 
-    def __init__(self, pool: MySqlPool) -> None:
+    def __init__(self, pool: MySqlPool, contributions: MySqlContributions | None = None) -> None:
         self._pool = pool
+        self._contributions = contributions or MySqlContributions()
 
     async def commit(
         self,
@@ -76,51 +77,51 @@ class MySqlLedger:
 
         async def attempt() -> None:
             async with self._pool.transaction() as session:
-                await _store(session, claim, conclusion, contributions, listed)
+                await self._store(session, claim, conclusion, contributions, listed)
 
         with store_outages():
             await retry_contention(attempt, on_retry=told)
 
-
-async def _store(
-    session: MySqlSession,
-    claim: Claimed,
-    conclusion: Conclusion,
-    contributions: ContributionBatches | None,
-    listed: Mapping[str, int] | None,
-) -> None:
-    succession = Succession()
-    if conclusion.status is ProcessingStatus.DONE:
-        relations = Relations(session, claim.feed, conclusion.options or FeedOptions())
-        # Every row that this touches is locked here, in the order of ids, before anything is changed.
-        succession = _may_end(conclusion, await relations.decide(conclusion.sha256, listed, lock=True))
-    own = await lock_feed(session, claim.feed.feed_id)
-    if own is None or own.fence != claim.fence or own.status is not ProcessingStatus.IN_PROGRESS:
-        raise LeaseLost
-    if claim.stands and conclusion.status is not ProcessingStatus.DONE:
-        await _leave_standing(session, claim, conclusion, own)
-        return
-    if own.counts:
-        await take_back(session, own.feed_id)
-        await session.change(_FREE_CONTENT, (str(own.feed_id),))
-    for feed_id in sorted(succession.takes_place_of, key=str):
-        await _take_the_place_of(session, claim, feed_id)
-    if conclusion.adds_to_totals:
-        await _count_content(session, claim, conclusion)
-        if contributions:
-            await insert_contributions(session, claim.feed, contributions)
-        await add_to_totals(session, claim.feed.feed_id, conclusion.counts.rows_accepted)
-    # Asked last: what comes before may take a minute, and the feed is not finished until then.
-    at = await database_time(session)
-    conclusion = replace(conclusion, replaces=succession.replaces)
-    await _finish(session, claim, conclusion, at)
-    await announce(session, *outcome_body(claim, conclusion, at), at)
-    took = [Step(own.feed_id, "replaces", claim.owner, {"feed_id": each}) for each in succession.takes_place_of]
-    corrected = conclusion.corrects
-    if corrected:
-        took.append(Step(own.feed_id, "corrects", claim.owner, {"feed_id": corrected}))
-        took.append(Step(corrected, "corrected", claim.owner, {"by": own.feed_id}))
-    await write_history(session, *took, end_of(claim, conclusion))
+    async def _store(
+        self,
+        session: MySqlSession,
+        claim: Claimed,
+        conclusion: Conclusion,
+        contributions: ContributionBatches | None,
+        listed: Mapping[str, int] | None,
+    ) -> None:
+        succession = Succession()
+        if conclusion.status is ProcessingStatus.DONE:
+            relations = Relations(session, claim.feed, conclusion.options or FeedOptions())
+            # Every row that this touches is locked here, in the order of ids, before anything is changed.
+            succession = _may_end(conclusion, await relations.decide(conclusion.sha256, listed, lock=True))
+        own = await lock_feed(session, claim.feed.feed_id)
+        if own is None or own.fence != claim.fence or own.status is not ProcessingStatus.IN_PROGRESS:
+            raise LeaseLost
+        if claim.stands and conclusion.status is not ProcessingStatus.DONE:
+            await _leave_standing(session, claim, conclusion, own)
+            return
+        if own.counts:
+            await take_back(session, own.feed_id)
+            await session.change(_FREE_CONTENT, (str(own.feed_id),))
+        for feed_id in sorted(succession.takes_place_of, key=str):
+            await _take_the_place_of(session, claim, feed_id)
+        if conclusion.adds_to_totals:
+            await _count_content(session, claim, conclusion)
+            if contributions:
+                await self._contributions.insert(session, claim, contributions)
+            await add_to_totals(session, claim.feed.feed_id, conclusion.counts.rows_accepted)
+        # Asked last: what comes before may take a minute, and the feed is not finished until then.
+        at = await database_time(session)
+        conclusion = replace(conclusion, replaces=succession.replaces)
+        await _finish(session, claim, conclusion, at)
+        await announce(session, *outcome_body(claim, conclusion, at), at)
+        took = [Step(own.feed_id, "replaces", claim.owner, {"feed_id": each}) for each in succession.takes_place_of]
+        corrected = conclusion.corrects
+        if corrected:
+            took.append(Step(own.feed_id, "corrects", claim.owner, {"feed_id": corrected}))
+            took.append(Step(corrected, "corrected", claim.owner, {"by": own.feed_id}))
+        await write_history(session, *took, end_of(claim, conclusion))
 
 
 def _may_end(conclusion: Conclusion, decision: Decision) -> Succession:

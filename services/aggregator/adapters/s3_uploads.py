@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from types_aiobotocore_s3 import S3Client
 
 CHUNK_BYTES = 1024 * 1024
+AT_ONCE_BYTES = 1024 * 1024
+"""Held in memory per feed in work, from its description to its writing; a larger object is streamed."""
 STALLED_AFTER_SECONDS = 60.0
 VERSIONS_LISTED = 1_000
 
@@ -29,6 +31,7 @@ def storage_outages() -> Iterator[None]:
     try:
         yield
     except ClientError as error:
+        # NoSuchBucket is no fault of the feed's: an outage.
         if error.response["Error"]["Code"] in _GONE:
             raise MissingObject(str(error)) from error
         raise Outage(f"the storage refuses: {error}") from error
@@ -46,35 +49,37 @@ def exactly(ref: ObjectRef) -> dict[str, Any]:
 
 
 class S3Uploads:
-    """Implements ports.Uploads."""
+    """Implements ports.Uploads. Most feeds are small: one GET tells what an object is and brings its bytes along."""
 
-    def __init__(self, s3: "S3Client") -> None:
+    def __init__(self, s3: "S3Client", at_once_bytes: int = AT_ONCE_BYTES) -> None:
         self._s3 = s3
+        self._at_once_bytes = at_once_bytes
 
     async def describe(self, ref: ObjectRef) -> ObjectFacts:
-        try:
-            with storage_outages():
-                head = await self._s3.head_object(**exactly(ref))
-        except MissingObject:
-            # A HEAD cannot say whether the object or its bucket is missing; the latter is no fault of the feed's.
-            with storage_outages():
-                try:
-                    await self._s3.head_bucket(Bucket=ref.bucket)
-                except ClientError as error:
-                    raise Outage(f"the bucket {ref.bucket} cannot be used: {error}") from error
-            raise
-        version = head.get("VersionId")
+        with storage_outages():
+            answer = await self._s3.get_object(**exactly(ref))
+            size_bytes = answer["ContentLength"]
+            content: bytes | None = None
+            if size_bytes <= self._at_once_bytes:
+                async with answer["Body"] as body, asyncio.timeout(STALLED_AFTER_SECONDS):
+                    content = await body.read()
+                _require_whole(ref, len(content), size_bytes)
+            else:
+                # Its connection goes with it: nobody reads gigabytes in order to keep one.
+                answer["Body"].close()
+        version = answer.get("VersionId")
         return ObjectFacts(
             ref=ObjectRef(
                 bucket=ref.bucket,
                 key=ref.key,
                 # "null" is what all unversioned contents of a key are called: it names none of them.
                 version_id=version if version != "null" else None,
-                etag=head["ETag"].strip('"'),
+                etag=answer["ETag"].strip('"'),
             ),
-            size_bytes=head["ContentLength"],
-            last_modified=head["LastModified"],
-            metadata={name.lower(): value for name, value in head["Metadata"].items()},
+            size_bytes=size_bytes,
+            last_modified=answer["LastModified"],
+            metadata={name.lower(): value for name, value in answer["Metadata"].items()},
+            content=content,
         )
 
     async def list_versions(self, ref: ObjectRef) -> Mapping[str, int]:
@@ -85,6 +90,9 @@ class S3Uploads:
         return {version: rank for rank, version in enumerate(own)}
 
     async def download(self, facts: ObjectFacts, path: Path, fetched: Callable[[int], None]) -> str:
+        if facts.content is not None:
+            fetched(len(facts.content))
+            return await asyncio.to_thread(_write, facts.content, path)
         digest = hashlib.sha256()
         written = 0
 
@@ -108,6 +116,15 @@ class S3Uploads:
                         fetched(written)
             finally:
                 await asyncio.to_thread(file.close)
-        if written != facts.size_bytes:
-            raise Outage(f"{facts.ref.uri} ended after {written} of {facts.size_bytes} bytes")
+        _require_whole(facts.ref, written, facts.size_bytes)
         return digest.hexdigest()
+
+
+def _write(content: bytes, path: Path) -> str:
+    path.write_bytes(content)
+    return hashlib.sha256(content).hexdigest()
+
+
+def _require_whole(ref: ObjectRef, received: int, size_bytes: int) -> None:
+    if received != size_bytes:
+        raise Outage(f"{ref.uri} ended after {received} of {size_bytes} bytes")

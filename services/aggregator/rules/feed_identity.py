@@ -49,12 +49,13 @@ class ObjectRef:
 
 @dataclass(frozen=True, slots=True)
 class ObjectFacts:
-    """What the bucket says about an object."""
+    """What the bucket says about an object. `content`: its bytes, where they are so few that they came along."""
 
     ref: ObjectRef
     size_bytes: int
     last_modified: datetime
     metadata: Mapping[str, str]
+    content: bytes | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,8 @@ Beside the entry an item has: `error_stream` and `error_seller` (the indexes' ke
 (epoch milliseconds), `notified_at`.
 """
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -15,13 +16,20 @@ from botocore.exceptions import ClientError
 
 from services.notifier.errors import LogUnavailable
 from services.notifier.ports import AlreadyAnnounced, Claim, ClaimResult, Granted, HeldElsewhere
-from shared.runtime.aws import answering_within
+from shared.runtime.aws import AWS_OUTAGES, answering_within
+from shared.runtime.coalesce import Coalescer
 from shared.schemas.issues import Severity
 from shared.schemas.processing_log import ERROR_STREAM, LogEntry
 
 if TYPE_CHECKING:
     from types_aiobotocore_dynamodb import DynamoDBClient
+    from types_aiobotocore_dynamodb.type_defs import TransactWriteItemTypeDef
 
+BATCH_ITEMS = 25
+"""DynamoDB takes so many in one BatchWriteItem."""
+LINGER_SECONDS = 0.1
+"""A mark may wait for others: what it says has happened, and its claim is held."""
+BATCH_REFUSED = frozenset({"TransactionCanceledException", "ValidationException", "TransactionInProgressException"})
 CONDITION_FAILED = "ConditionalCheckFailedException"
 _MAY_CLAIM = (
     "attribute_exists(feed_id) AND attribute_not_exists(notified_at)"
@@ -38,6 +46,10 @@ class DynamoLog:
         self._table = table
         self._retention = retention
         self._call_seconds = call_seconds
+        self._puts: Coalescer[dict[str, Any], bool] = Coalescer(self._put_batch, most=BATCH_ITEMS)
+        self._marks: Coalescer[dict[str, Any], None] = Coalescer(
+            self._mark_batch, most=BATCH_ITEMS, linger_seconds=LINGER_SECONDS
+        )
 
     async def check(self) -> None:
         """Raises if the table cannot be reached."""
@@ -50,28 +62,19 @@ class DynamoLog:
             "claimed_until": _milliseconds(claim.until),
         }
         async with self._answering():
-            try:
-                await self._dynamodb.put_item(
-                    TableName=self._table, Item=_typed(attributes), ConditionExpression="attribute_not_exists(feed_id)"
-                )
-            except ClientError as error:
-                if not _condition_failed(error):
-                    raise
-            else:
+            if await self._puts(_typed(attributes)):
                 return Granted()
         return await self._claim(entry, claim)
 
     async def mark_announced(self, entry: LogEntry, at: datetime) -> None:
-        """Raises LogUnavailable."""
+        """Raises LogUnavailable. Those marked at about the same time share a call.
+
+        The whole item is written again, because only whole items go in batches; the entry in it is the same. It takes
+        no look at the claim: if another took it over meanwhile, it is announced all the same.
+        """
+        marked = item_attributes(entry, self._retention) | {"notified_at": at.astimezone(UTC).isoformat()}
         async with self._answering():
-            await self._dynamodb.update_item(
-                TableName=self._table,
-                Key=_key(entry),
-                # No condition on the claim: if another took it over meanwhile, it is announced all the same.
-                UpdateExpression="SET notified_at = :at REMOVE claim_token, claimed_until",
-                ExpressionAttributeValues=_typed({":at": at.astimezone(UTC).isoformat()}),
-                ConditionExpression="attribute_exists(feed_id)",
-            )
+            await self._marks(_typed(marked))
 
     async def release(self, entry: LogEntry, claim: Claim) -> None:
         """Raises LogUnavailable; a claim that is no longer ours is left alone."""
@@ -121,6 +124,47 @@ class DynamoLog:
         until = item["claimed_until"]["N"] if "claimed_until" in item else _milliseconds(claim.now)
         return HeldElsewhere(datetime.fromtimestamp(int(until) / 1000, UTC))
 
+    async def _put_batch(self, items: Sequence[dict[str, Any]]) -> list[bool | Exception]:
+        """Puts each item unless it is there already; whether it was put. One call, where all of them are new."""
+        if len(items) > 1:
+            puts: list[TransactWriteItemTypeDef] = [{"Put": self._put(item)} for item in items]
+            try:
+                async with asyncio.timeout(self._call_seconds):
+                    await self._dynamodb.transact_write_items(TransactItems=puts)
+            except ClientError as error:
+                # One is there already, or twice in the batch, or another transaction has it in hand: one by one, then.
+                if error.response["Error"]["Code"] not in BATCH_REFUSED:
+                    raise
+            else:
+                return [True] * len(items)
+        return list(await asyncio.gather(*(self._put_alone(item) for item in items)))
+
+    async def _put_alone(self, item: dict[str, Any]) -> bool | Exception:
+        try:
+            async with asyncio.timeout(self._call_seconds):
+                await self._dynamodb.put_item(**self._put(item))
+        except AWS_OUTAGES as error:
+            return False if isinstance(error, ClientError) and _condition_failed(error) else error
+        return True
+
+    def _put(self, item: dict[str, Any]) -> Any:
+        return {"TableName": self._table, "Item": item, "ConditionExpression": "attribute_not_exists(feed_id)"}
+
+    async def _mark_batch(self, items: Sequence[dict[str, Any]]) -> list[Exception | None]:
+        # Twice in one batch is refused; two deliveries of one event write the same.
+        by_key = {_key_of(item): item for item in items}
+        # Bounded here too: who asked for it may be gone, and others wait behind it.
+        async with asyncio.timeout(self._call_seconds):
+            answer = await self._dynamodb.batch_write_item(
+                RequestItems={self._table: [{"PutRequest": {"Item": item}} for item in by_key.values()]}
+            )
+        left = {
+            _key_of(request["PutRequest"]["Item"])
+            for request in answer.get("UnprocessedItems", {}).get(self._table, [])
+            if "PutRequest" in request
+        }
+        return [_throttled() if _key_of(item) in left else None for item in items]
+
     @asynccontextmanager
     async def _answering(self) -> AsyncIterator[None]:
         async with answering_within(self._call_seconds, LogUnavailable):
@@ -136,6 +180,10 @@ def item_attributes(entry: LogEntry, retention: timedelta) -> dict[str, Any]:
     return attributes
 
 
+def _key_of(item: Mapping[str, Any]) -> tuple[str, str]:
+    return item["feed_id"]["S"], item["entry_id"]["S"]
+
+
 def _key(entry: LogEntry) -> dict[str, Any]:
     return _typed({"feed_id": str(entry.feed_id), "entry_id": entry.entry_id})
 
@@ -148,6 +196,11 @@ def _typed(values: dict[str, Any]) -> dict[str, Any]:
 
 def _milliseconds(moment: datetime) -> int:
     return int(moment.timestamp() * 1000)
+
+
+def _throttled() -> ClientError:
+    said = "left over by BatchWriteItem"
+    return ClientError({"Error": {"Code": "ProvisionedThroughputExceededException", "Message": said}}, "BatchWriteItem")
 
 
 def _condition_failed(error: ClientError) -> bool:

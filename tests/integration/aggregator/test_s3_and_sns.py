@@ -77,8 +77,11 @@ async def place(
             yield Place(s3, emulator.plane.uploads_bucket, emulator.plane.error_bucket, "ministack")
 
 
-async def test_an_object_is_described_and_downloaded_as_it_was_at_its_version(place: Place, tmp_path: Path) -> None:
-    uploads = S3Uploads(place.s3)
+@pytest.mark.parametrize("at_once_bytes", [100, 1 << 20])
+async def test_an_object_is_described_and_downloaded_as_it_was_at_its_version(
+    at_once_bytes: int, place: Place, tmp_path: Path
+) -> None:
+    uploads = S3Uploads(place.s3, at_once_bytes)
     first = await place.put("acme/ä b+c.csv", feed_id="x", file_name="%C3%A4")
     await place.put("acme/ä b+c.csv", b"other")
     facts = await uploads.describe(first)
@@ -101,7 +104,7 @@ async def test_an_event_without_a_version_finds_it_or_sees_that_the_object_chang
 
 
 async def test_what_is_not_there_is_missing_and_a_missing_bucket_an_outage(place: Place, tmp_path: Path) -> None:
-    uploads = S3Uploads(place.s3)
+    uploads = S3Uploads(place.s3, at_once_bytes=100)
     ref = await place.put("acme/gone.csv")
     facts = await uploads.describe(ref)
     await place.s3.delete_object(Bucket=ref.bucket, Key=ref.key, VersionId=ref.version_id or "")
@@ -114,8 +117,17 @@ async def test_what_is_not_there_is_missing_and_a_missing_bucket_an_outage(place
         await uploads.describe(replace(ref, bucket="no-such-bucket-anywhere"))
 
 
+async def test_a_small_object_comes_along_with_its_description(place: Place, tmp_path: Path) -> None:
+    ref = await place.put("acme/small.csv")
+    facts = await S3Uploads(place.s3).describe(ref)
+    assert facts.content == CONTENT
+    await place.s3.delete_object(Bucket=ref.bucket, Key=ref.key, VersionId=ref.version_id or "")
+    assert await S3Uploads(place.s3).download(facts, tmp_path / "raw", untold) == hashlib.sha256(CONTENT).hexdigest()
+    assert (tmp_path / "raw").read_bytes() == CONTENT
+
+
 async def test_a_body_that_is_not_as_long_as_described_is_an_outage(place: Place, tmp_path: Path) -> None:
-    uploads = S3Uploads(place.s3)
+    uploads = S3Uploads(place.s3, at_once_bytes=100)
     facts = await uploads.describe(await place.put("acme/short.csv"))
     with pytest.raises(Outage, match="ended after"):
         await uploads.download(replace(facts, size_bytes=facts.size_bytes + 1), tmp_path / "raw", untold)
@@ -275,7 +287,7 @@ async def test_where_no_versions_are_kept_an_overwritten_object_is_missing_and_n
 ) -> None:
     bucket = f"plain-{secrets.token_hex(4)}"
     await place.s3.create_bucket(Bucket=bucket)
-    uploads, errors = S3Uploads(place.s3), S3ErrorBucket(place.s3, place.errors)
+    uploads, errors = S3Uploads(place.s3, at_once_bytes=100), S3ErrorBucket(place.s3, place.errors)
     facts = await uploads.describe(await place.put("acme/a.csv", bucket=bucket))
     assert facts.ref.version_id is None
     await uploads.download(facts, tmp_path / "raw", untold)

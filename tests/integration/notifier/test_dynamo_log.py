@@ -135,3 +135,26 @@ async def test_a_log_that_never_answers_is_given_up_in_time() -> None:
             writer.close()
         server.close()
         await server.wait_closed()
+
+
+async def test_entries_recorded_at_once_share_calls_and_each_hears_of_its_own(table: Table) -> None:
+    log, entries = _log(table), [_entry() for _ in range(6)]
+    old, new = entries[0], entries[1:]
+    await log.record(old, _claim())
+    await log.mark_announced(old, NOW)
+    results = await asyncio.gather(*(log.record(entry, _claim("b")) for entry in entries))
+    assert results == [AlreadyAnnounced()] + [Granted()] * 5
+    fresh = [_entry() for _ in range(3)]
+    assert await asyncio.gather(*(log.record(entry, _claim("c")) for entry in fresh)) == [Granted()] * 3
+    await asyncio.gather(*(log.mark_announced(entry, NOW) for entry in (*new, *fresh, fresh[0])))
+    for entry in entries + fresh:
+        [item] = await _items(table, entry)
+        assert read_entry(item) == entry
+        assert item["notified_at"] == {"S": NOW.isoformat()}
+        assert "claim_token" not in item
+
+
+async def test_of_one_event_delivered_twice_at_once_one_may_announce(table: Table) -> None:
+    log, entry = _log(table), _entry()
+    results = await asyncio.gather(log.record(entry, _claim("a")), log.record(entry, _claim("b")))
+    assert sorted(type(result).__name__ for result in results) == ["Granted", "HeldElsewhere"]

@@ -8,22 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from shared.runtime.aws import AwsClients
 from shared.runtime.retry_policy import Backoff
-from shared.runtime.settings import ServiceSettings
 from shared.runtime.sqs_worker import Disposition, Done, QueueMessage, Reject, Retry, SqsWorker, WorkerLimits
 from tests.waiting import DEADLINE_SECONDS, until
 
 if TYPE_CHECKING:
     from types_aiobotocore_sqs import SQSClient
-
-
-@pytest.fixture
-async def sqs(moto_url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator["SQSClient"]:
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
-    async with AwsClients(ServiceSettings(aws_endpoint_url=moto_url)).sqs() as client:
-        yield client
 
 
 async def _queue(sqs: "SQSClient", name: str) -> str:

@@ -1,0 +1,43 @@
+"""An SQS client of moto's server, and how to make and look into queues."""
+
+import time
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+from shared.runtime.aws import AwsClients
+from shared.runtime.settings import ServiceSettings
+
+if TYPE_CHECKING:
+    from types_aiobotocore_sqs import SQSClient
+
+
+@pytest.fixture
+async def sqs(moto_url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator["SQSClient"]:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+    async with AwsClients(ServiceSettings(aws_endpoint_url=moto_url)).sqs() as client:
+        yield client
+
+
+class Queues:
+    """Queues of this test's own."""
+
+    def __init__(self, sqs: "SQSClient") -> None:
+        self._sqs = sqs
+
+    async def make(self, name: str) -> str:
+        return (await self._sqs.create_queue(QueueName=f"{name}-{time.monotonic_ns()}"))["QueueUrl"]
+
+    async def left(self, queue: str) -> int:
+        """Messages in the queue, hidden ones included."""
+        answer = await self._sqs.get_queue_attributes(
+            QueueUrl=queue, AttributeNames=["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+        )
+        return sum(int(count) for count in answer["Attributes"].values())
+
+
+@pytest.fixture
+def queues(sqs: "SQSClient") -> Queues:
+    return Queues(sqs)

@@ -1,0 +1,87 @@
+"""One sender's flood lies before another's message: it is reached, and nothing of either is lost or done twice."""
+
+import asyncio
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import pytest
+
+from shared.runtime.retry_policy import Backoff
+from shared.runtime.sqs_worker import Disposition, Done, QueueMessage, Sharing, SqsWorker, WorkerLimits
+from tests.integration.shared.conftest import Queues
+from tests.waiting import DEADLINE_SECONDS, until
+
+if TYPE_CHECKING:
+    from types_aiobotocore_sqs import SQSClient
+
+FLOOD = 60
+
+
+class StuckFlood:
+    """A handler that gets through with nobody's messages but `late`'s, until `go_on`."""
+
+    def __init__(self) -> None:
+        self.done: Counter[str] = Counter()
+        self.go_on = asyncio.Event()
+
+    async def __call__(self, message: QueueMessage) -> Disposition:
+        if not message.body.startswith("late"):
+            await self.go_on.wait()
+        self.done[message.body] += 1
+        return Done()
+
+
+def sender(message: QueueMessage) -> str:
+    return message.body.partition("/")[0]
+
+
+@pytest.mark.parametrize("prefetch", [10, 50])
+async def test_a_message_behind_a_flood_is_reached_while_the_flood_is_stuck(
+    prefetch: int, sqs: "SQSClient", queues: Queues
+) -> None:
+    queue, overflow = await queues.make("uploads"), await queues.make("overflow")
+    for start in range(0, FLOOD, 10):
+        await sqs.send_message_batch(
+            QueueUrl=queue,
+            Entries=[{"Id": str(n), "MessageBody": f"flood/{n}"} for n in range(start, start + 10)],
+        )
+    await sqs.send_message(QueueUrl=queue, MessageBody="late/1")
+    handler = StuckFlood()
+    limits = WorkerLimits(2, 30, poll=1, grace=5.0, backoff=Backoff(base_seconds=0.01, jitter=False), prefetch=prefetch)
+    worker = SqsWorker(sqs, queue, handler, limits, sharing=Sharing(sender, overflow))
+    running = asyncio.create_task(worker.run())
+
+    async def late_is_done() -> bool:
+        return handler.done["late/1"] == 1
+
+    async def all_are_done() -> bool:
+        return await queues.left(queue) == await queues.left(overflow) == 0
+
+    try:
+        await until(late_is_done)
+        assert handler.done.total() == 1
+        handler.go_on.set()
+        await until(all_are_done)
+    finally:
+        worker.stop()
+        await asyncio.wait_for(running, DEADLINE_SECONDS)
+    assert handler.done == Counter({"late/1": 1} | {f"flood/{number}": 1 for number in range(FLOOD)})
+
+
+async def test_what_waits_when_the_worker_stops_is_visible_at_once(sqs: "SQSClient", queues: Queues) -> None:
+    queue, handler = await queues.make("uploads"), StuckFlood()
+    for number in range(8):
+        await sqs.send_message(QueueUrl=queue, MessageBody=f"flood/{number}")
+    limits = WorkerLimits(1, 600, poll=1, grace=0.1, backoff=Backoff(), prefetch=10)
+    worker = SqsWorker(sqs, queue, handler, limits)
+    running = asyncio.create_task(worker.run())
+
+    async def all_are_here() -> bool:
+        answer = await sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["ApproximateNumberOfMessages"])
+        return answer["Attributes"]["ApproximateNumberOfMessages"] == "0"
+
+    await until(all_are_here)
+    worker.stop()
+    await asyncio.wait_for(running, DEADLINE_SECONDS)
+    answer = await sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["ApproximateNumberOfMessages"])
+    assert answer["Attributes"]["ApproximateNumberOfMessages"] == "8"
