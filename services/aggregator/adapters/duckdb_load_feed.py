@@ -17,6 +17,7 @@ from services.aggregator.adapters.duckdb_line_faults import mark_faults
 from services.aggregator.adapters.duckdb_plain_scan import KEYS, PlainScan
 from services.aggregator.adapters.duckdb_row_sql import Judging, lines_sql
 from services.aggregator.adapters.duckdb_session import FeedSession
+from services.aggregator.ports import Contribution
 from services.aggregator.rules.rule_bits import ERROR_BITS, SKIP_BITS
 
 USABLE = f"mask & {ERROR_BITS | SKIP_BITS} = 0"
@@ -26,8 +27,6 @@ KEY = "sale_date, product_id, product_name, category, currency"
 _TEXTS = ", ".join(KEYS)
 _GROUP_TEXTS = ", ".join(f"groups.{key}" for key in KEYS)
 _VALUES = ("product_id", "product_name", "category", "currency", "sale_date", "quantity", "amount", "revenue")
-_ALL_LINES_BYTES = 1 << 18
-"""A file of at most this size is judged line by line once anything in it is not plain: fewer statements cost less."""
 
 
 class NotAsExpected(Exception):
@@ -46,7 +45,7 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """What there is now in the session, beside the table `contributions`.
+    """What there is now in the session, beside the table `contributions`, instead of which there may be a list.
 
     plain_rows: how many rows were counted in groups, repeats included. has_rows: the tables `lines` (n, l) and `rows`,
     with what each of those lines is (see Judging). has_repeats: the table `repeats` (line, same, counted), of lines
@@ -56,6 +55,7 @@ class Loaded:
     plain_rows: int
     has_rows: bool
     has_repeats: bool
+    contributions: list[Contribution] | None = None
 
 
 class FeedLoader:
@@ -70,7 +70,7 @@ class FeedLoader:
 
     def scan(self, scan: PlainScan) -> None:
         """Step 1. May raise what the engine raises for a file that is not one record per line."""
-        self._session.create("groups", scan.groups_sql(), once=True)
+        self._session.create("groups", scan.groups_sql(), {"path": str(scan.path)})
 
     def load(self, source: Source, scan: PlainScan) -> Loaded:
         """Steps 2 to 5, after `scan`. Raises NotAsExpected, or what the engine raises, as above."""
@@ -85,11 +85,10 @@ class FeedLoader:
             raise NotAsExpected(f"{source.lines} lines, {scanned} scanned")
         bad = self._judge_groups(settled) if unsettled else 0
         has_odd = odd + bad > self._head_lines
-        if has_odd and source.path.stat().st_size <= _ALL_LINES_BYTES:
-            return self.load_lines(source)
         plain_rows = scanned - odd - bad
         if has_odd or self._has_ids:
-            self._session.create("scanned", scan.rows_sql(all_plain=not has_odd, with_keys=bad > 0), once=True)
+            narrow = scan.rows_sql(all_plain=not has_odd, with_keys=bad > 0)
+            self._session.create("scanned", narrow, {"path": str(scan.path)})
         if has_odd:
             self._session.create("odd", self._odd_lines(has_bad=bad > 0))
             self._fetch_lines(source, "odd")
@@ -101,6 +100,25 @@ class FeedLoader:
         loaded = Loaded(plain_rows, has_odd, self._has_ids and self._find_repeats(has_odd, has_suspects))
         self._add_up(loaded, self._groups_parts(scan, has_judged=bool(unsettled)))
         return loaded
+
+    def load_small(self, source: Source, scan: PlainScan) -> Loaded:
+        """Instead of all that, a small file in one statement if all of it is plain, else line by line: what a statement
+        costs, however few rows there are, is nearly all of the time that a small file takes. Raises as `load` does.
+        """
+        self._session.think_less()
+        sql = scan.small_sql()
+        groups = self._session.fetch(sql, {"path": str(scan.path)} | self._used(sql))
+        if (scanned := sum(group[-2] for group in groups)) != source.lines:
+            raise NotAsExpected(f"{source.lines} lines, {scanned} scanned")
+        plain = [group for group in groups if group[0]]
+        plain_rows = sum(group[-2] for group in plain)
+        id_hashes = [h for group in plain for h in group[-1] or ()]
+        is_settled = all(group[1] for group in plain) and len(set(id_hashes)) == len(id_hashes)
+        if not is_settled or plain_rows != source.lines - self._head_lines:
+            return self.load_lines(source)
+        contributions = [Contribution(*group[2:-1]) for group in plain]
+        contributions.sort(key=lambda c: (c.sale_date, c.product_id, c.product_name, c.category, c.currency))
+        return Loaded(plain_rows, has_rows=False, has_repeats=False, contributions=contributions)
 
     def load_lines(self, source: Source) -> Loaded:
         """Instead of all that, every line is judged by itself. Raises NotAsExpected."""
@@ -135,15 +153,18 @@ class FeedLoader:
 
     def _fetch_lines(self, source: Source, table: str | None) -> None:
         """Step 4. Adds those lines whose numbers are in a table, or all."""
-        lines = lines_sql(source.path, source.line_end)
+        lines = lines_sql(source.line_end)
+        path = {"path": str(source.path)}
         if table is None:
-            self._session.create("lines", lines, once=True)
+            self._session.create("lines", lines, path)
             if (found := self._session.count("SELECT count(*) FROM lines")) != source.lines:
                 raise NotAsExpected(f"{source.lines} lines, {found} scanned")
         elif self._session.has("lines"):
-            self._session.fetch_once(f"INSERT INTO lines SELECT n, l FROM ({lines}) WHERE n IN (SELECT n FROM {table})")
+            self._session.fetch(
+                f"INSERT INTO lines SELECT n, l FROM ({lines}) WHERE n IN (SELECT n FROM {table})", path
+            )
         else:
-            self._session.create("lines", f"SELECT n, l FROM ({lines}) WHERE n IN (SELECT n FROM {table})", once=True)
+            self._session.create("lines", f"SELECT n, l FROM ({lines}) WHERE n IN (SELECT n FROM {table})", path)
         if not source.is_framed:
             mark_faults(self._session, self._judging.layout.delimiter)
 
@@ -190,11 +211,10 @@ class FeedLoader:
 
     def _groups_parts(self, scan: PlainScan, *, has_judged: bool) -> list[str]:
         """What the groups add: as they stand, and where they were judged, as they were understood."""
-        name = "product_name" if "product_name" in self._judging.layout.columns.position else "product_id"
         sums = "quantity, amount, revenue, transactions"
         parts = [
-            f"""SELECT {scan.day()} AS sale_date, product_id, {name} AS product_name, category, currency, {sums}
-                FROM groups WHERE plain AND {scan.settled()}"""
+            f"""SELECT {scan.day()} AS sale_date, product_id, {scan.product_name()} AS product_name, category, currency,
+                {sums} FROM groups WHERE plain AND {scan.settled()}"""
         ]
         if has_judged:
             understood = ", ".join(f"judged.{column}" for column in KEY.split(", "))

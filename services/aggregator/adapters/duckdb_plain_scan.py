@@ -55,6 +55,28 @@ class PlainScan:
                   FROM (SELECT *, {self._numbers()} FROM {self._rows()}))
             GROUP BY ALL"""
 
+    def small_sql(self) -> str:
+        """All that is to be known of a small file of plain rows, in one statement: contributions and whether they are.
+
+        (plain, settled, sale_date, product_id, product_name, category, currency, quantity, amount, revenue,
+        transactions, id_hashes) per group, in no order.
+        """
+        ids = self._id_hash() if self.has_ids else "NULL::UBIGINT"
+        keys = ", ".join(f"{self._key(key)} AS {key}" for key in KEYS)
+        return f"""
+            SELECT plain, {self.settled()} AS settled, {self.day()} AS sale_date, product_id,
+                   {self.product_name()} AS product_name, category, currency, CAST(sum(quantity) AS BIGINT) AS quantity,
+                   sum(amount) AS amount, sum(revenue) AS revenue, count(*) AS transactions,
+                   list(id_hash) FILTER (id_hash IS NOT NULL) AS id_hashes
+            FROM (SELECT {keys}, {self._plain()} AS plain, {ids} AS id_hash, quantity, amount,
+                         {self._revenue()} AS revenue
+                  FROM (SELECT *, {self._numbers()} FROM {self._rows()}))
+            GROUP BY plain, {", ".join(KEYS)}"""
+
+    def product_name(self) -> str:
+        """The name of a settled group's product."""
+        return "product_name" if "product_name" in self.layout.columns.position else "product_id"
+
     def rows_sql(self, *, all_plain: bool, with_keys: bool) -> str:
         """(plain, key_hash?, id_hash?) of every row, in the file's order. Equal identities have equal hashes.
 
@@ -101,7 +123,7 @@ class PlainScan:
         longest = 8 * MAX_RECORD_BYTES if self.is_framed else MAX_RECORD_BYTES
         columns = ", ".join(f"'c{n}': 'VARCHAR'" for n in range(self.style.cells + room))
         delimiter = "\\t" if self.layout.delimiter == "\t" else self.layout.delimiter
-        return f"""read_csv({quoted(str(self.path))}, columns={{{columns}}}, delim='{delimiter}', quote='"', escape='"',
+        return f"""read_csv($path, columns={{{columns}}}, delim='{delimiter}', quote='"', escape='"',
             new_line='{named_line_end(self.line_end)}', header=false, auto_detect=false, null_padding=true,
             nullstr='{NULL}', comment='', compression='none', encoding='utf-8', strict_mode=true,
             ignore_errors=true, max_line_size={longest}, buffer_size={32 * MAX_RECORD_BYTES})"""

@@ -45,7 +45,7 @@ class DuckDbReadFeed:
         self.counts, row_totals, row_issues = self._count()
         self._has_row_issues = bool(row_totals)
         if not self._has_row_issues:
-            session.drop("lines")
+            session.drop("lines", "rows")
         self._feed_issues = [*_feed_issues(layout, self.counts), *notes]
         feed_totals = [IssueTotal(code=i.code, severity=i.severity, rows=0) for i in self._feed_issues]
         self.issue_totals: list[IssueTotal] = feed_totals + row_totals
@@ -82,6 +82,9 @@ class DuckDbReadFeed:
     def contributions(self, batch_size: int) -> Iterator[list[Contribution]]:
         """See ReadFeed."""
         start = 0
+        if (groups := self._loaded.contributions) is not None:
+            yield from (groups[start : start + batch_size] for start in range(0, len(groups), batch_size))
+            return
         while batch := self._session.fetch(
             f"""SELECT {KEY}, quantity, amount, revenue, transactions FROM contributions
                 WHERE rowid >= $start AND rowid < $start + $size ORDER BY rowid""",
@@ -111,7 +114,10 @@ class DuckDbReadFeed:
         Each class is counted where it is, none by subtraction, so that a lost row breaks the books.
         """
         loaded, session = self._loaded, self._session
-        accepted = session.count("SELECT CAST(sum(transactions) AS BIGINT) FROM contributions")
+        if loaded.contributions is None:
+            accepted = session.count("SELECT CAST(sum(transactions) AS BIGINT) FROM contributions")
+        else:
+            accepted = sum(group.transactions for group in loaded.contributions)
         of_masks, duplicates, conflicts = [], 0, 0
         if loaded.has_rows:
             of_masks = session.fetch("SELECT mask, count(*) FROM rows WHERE mask IS NOT NULL GROUP BY mask")

@@ -4,7 +4,6 @@
 
 from dataclasses import dataclass
 from datetime import date
-from pathlib import Path
 
 from services.aggregator.adapters.duckdb_dates import day_sql
 from services.aggregator.adapters.duckdb_line_framing import FAULT, JOIN, MAX_RECORD_BYTES, NEVER, NULL
@@ -32,9 +31,9 @@ def named_line_end(line_end: bytes) -> str:
     return "\\r\\n" if line_end == b"\r\n" else "\\n"
 
 
-def lines_sql(path: Path, line_end: bytes) -> str:
-    """Every physical line of the file: (n, l). Nothing is left for the scanner to detect."""
-    return f"""SELECT row_number() OVER () AS n, l FROM read_csv({quoted(str(path))},
+def lines_sql(line_end: bytes) -> str:
+    """Every physical line of the file $path: (n, l). Nothing is left for the scanner to detect."""
+    return f"""SELECT row_number() OVER () AS n, l FROM read_csv($path,
         columns={{'l': 'VARCHAR'}}, auto_detect=false, header=false, skip=0, delim='{NEVER}', nullstr='{NULL}',
         quote='', escape='', comment='', new_line='{named_line_end(line_end)}', compression='none', encoding='utf-8',
         strict_mode=true, ignore_errors=false, max_line_size={8 * MAX_RECORD_BYTES},

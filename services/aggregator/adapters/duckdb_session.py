@@ -42,23 +42,22 @@ class FeedSession:
         self._tables: set[str] = set()
 
     def fetch(self, sql: str, parameters: dict[str, Any] | None = None) -> list[tuple[Any, ...]]:
-        """Runs a statement that other feeds run too; all of its rows."""
+        """Runs a statement; all of its rows."""
         with self._lock:
             return self._connection.execute(self._statements(sql), parameters or {}).fetchall()
 
-    def fetch_once(self, sql: str, parameters: dict[str, Any] | None = None) -> list[tuple[Any, ...]]:
-        """The same for a statement that no other feed runs: it names a file."""
-        with self._lock:
-            return self._connection.execute(sql, parameters or {}).fetchall()
+    def think_less(self) -> None:
+        """Statements are run as they are written: for few rows that costs less than finding a better way."""
+        self.fetch("PRAGMA disable_optimizer")
 
     def count(self, sql: str, parameters: dict[str, Any] | None = None) -> int:
         """The one number that a statement answers with."""
         [(number,)] = self.fetch(sql, parameters)
         return int(number or 0)
 
-    def create(self, table: str, rows: str, parameters: dict[str, Any] | None = None, *, once: bool = False) -> None:
-        """A temporary table from a query; `once`: no other feed asks it."""
-        (self.fetch_once if once else self.fetch)(f"CREATE TEMP TABLE {table} AS {rows}", parameters)
+    def create(self, table: str, rows: str, parameters: dict[str, Any] | None = None) -> None:
+        """A temporary table from a query."""
+        self.fetch(f"CREATE TEMP TABLE {table} AS {rows}", parameters)
         self._tables.add(table)
 
     def has(self, table: str) -> bool:

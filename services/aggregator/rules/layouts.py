@@ -1,8 +1,9 @@
 """How a feed is laid out, told from a bounded sample of its text: delimiter, header, columns. Never a guess."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 from services.aggregator.errors import UnreadableFeed
 from services.aggregator.rules.columns import COMMISSIONED, Columns, known_names
@@ -52,6 +53,7 @@ class _Record:
     cells: list[str]
 
 
+@cache
 def record_pattern(delimiter: str) -> re.Pattern[str]:
     """One record up to its line end. A quote opens a quoted cell only as the cell's first character after blanks."""
     cell = _cell(re.escape(delimiter))
@@ -62,10 +64,16 @@ def _cell(delimiter: str) -> str:
     return f'(?> *+"(?>[^"]++|"")*+"[^{delimiter}\n]*+|(?! *+")[^{delimiter}\n]*+)'
 
 
+@cache
+def _cell_pattern(delimiter: str) -> re.Pattern[str]:
+    return re.compile(f"{re.escape(delimiter)}({_cell(re.escape(delimiter))})")
+
+
 def split_record(record: str, delimiter: str) -> list[str]:
     """The cells of one whole record, quotes taken off. For headers and samples; rows are split by the engine."""
-    cells = re.findall(f"{re.escape(delimiter)}({_cell(re.escape(delimiter))})", delimiter + record)
-    return [_unquote(cell) for cell in cells]
+    if '"' not in record:
+        return record.split(delimiter)
+    return [_unquote(cell) for cell in _cell_pattern(delimiter).findall(delimiter + record)]
 
 
 def _unquote(cell: str) -> str:
@@ -83,18 +91,18 @@ def recognise(sample: Sample) -> Layout:
     if sample.is_blank:
         raise UnreadableFeed(EMPTY.code, EMPTY.message)
     delimiters = DELIMITERS if sample.sep is None else (sample.sep,)
-    found = {d: list(_records(sample.text, sample.line, d)) for d in delimiters}
-    if not any(found.values()):
+    first = {d: record for d in delimiters for record in _records(sample, d, 1)}
+    if not first:
         raise UnreadableFeed("format/unknown_layout", f"{_NO_FIRST_ROW} {_ACCEPTED}")
-    return _with_header(found) or _headerless(found, sample.first_line)
+    return _with_header(first, sample) or _headerless(delimiters, sample)
 
 
-def _records(sample: str, line: int, delimiter: str) -> Iterator[_Record]:
+def _records(sample: Sample, delimiter: str, limit: int) -> Iterator[_Record]:
     """The sample's first records that are not blank; one that is cut off by the sample's end is left out."""
-    pattern = record_pattern(delimiter)
+    pattern, line = record_pattern(delimiter), sample.line
     start = count = 0
-    while start < len(sample) and count < _SAMPLED_RECORDS:
-        match = pattern.match(sample, start)
+    while start < len(sample.text) and count < limit:
+        match = pattern.match(sample.text, start)
         if match is None:
             return
         text = match[0].removesuffix("\n")
@@ -105,14 +113,14 @@ def _records(sample: str, line: int, delimiter: str) -> Iterator[_Record]:
         start, line = match.end(), next_line
 
 
-def _with_header(found: dict[str, list[_Record]]) -> Layout | None:
-    headers = {delimiter: records[0].cells for delimiter, records in found.items() if records}
+def _with_header(first: dict[str, _Record], sample: Sample) -> Layout | None:
+    headers = {delimiter: record.cells for delimiter, record in first.items()}
     known = {d: known_names(cells) for d, cells in headers.items()}
     presets = {d: preset for d, cells in headers.items() if (preset := preset_of(cells))}
     delimiter = next(iter(presets), max(known, key=lambda d: known[d], default=None))
     if delimiter is None or (delimiter not in presets and known[delimiter] < 2):
         return None
-    header, preset = found[delimiter][0], presets.get(delimiter)
+    header, preset = first[delimiter], presets.get(delimiter)
     columns = columns_of(header.cells)
     if columns.doubled:
         names = ", ".join(columns.doubled)
@@ -125,7 +133,7 @@ def _with_header(found: dict[str, list[_Record]]) -> Layout | None:
         columns=columns,
         first_line=header.next_line,
         header=tuple(header.cells[: columns.width]),
-        sample=_cells(found[delimiter][1:]),
+        sample=_cells(list(_records(sample, delimiter, _SAMPLED_RECORDS))[1:]),
         preset=preset,
     )
 
@@ -139,8 +147,9 @@ def _cells(records: list[_Record]) -> tuple[tuple[str, ...], ...]:
     return tuple(tuple(record.cells) for record in records)
 
 
-def _headerless(found: dict[str, list[_Record]], first_line: int) -> Layout:
+def _headerless(delimiters: Sequence[str], sample: Sample) -> Layout:
     """Most sampled rows must have the four columns, so that a broken first row does not fail the whole feed."""
+    found = {d: list(_records(sample, d, _SAMPLED_RECORDS)) for d in delimiters}
     fitting = {d: _fit(records) for d, records in found.items()}
     best = max(fitting.values())
     chosen = [d for d, fit in fitting.items() if fit == best]
@@ -149,8 +158,7 @@ def _headerless(found: dict[str, list[_Record]], first_line: int) -> Layout:
     if len(chosen) > 1:
         raise UnreadableFeed("format/ambiguous_delimiter", "More than one delimiter gives four columns; add a header.")
     columns = Columns(len(COMMISSIONED), {name: i for i, name in enumerate(COMMISSIONED)})
-    sample = _cells(found[chosen[0]])
-    return Layout(HEADERLESS, chosen[0], columns, first_line, COMMISSIONED, sample)
+    return Layout(HEADERLESS, chosen[0], columns, sample.first_line, COMMISSIONED, _cells(found[chosen[0]]))
 
 
 def _fit(records: list[_Record]) -> tuple[int, int]:
