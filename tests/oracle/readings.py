@@ -25,10 +25,7 @@ class Reading:
 
     @property
     def layout(self) -> str:
-        """As `Recognised` names layouts."""
-        return {"csv_headerless": "headerless", "csv_with_header": "header"}.get(
-            self.recognised.layout, self.recognised.layout
-        )
+        return self.recognised.layout
 
 
 def request(asked: Asked) -> ReadRequest:
@@ -38,7 +35,18 @@ def request(asked: Asked) -> ReadRequest:
 
 
 def read(reader: DuckDbFeedReader, folder: Path, content: bytes, asked: Asked | None = None) -> Reading:
-    """Raises UnreadableFeed."""
+    """As a small file and as a large one, which must come to the same. Raises UnreadableFeed."""
+    small = _read(reader, folder, content, asked)
+    kept, reader.small_file_bytes = reader.small_file_bytes, 0
+    try:
+        large = _read(reader, folder, content, asked)
+    finally:
+        reader.small_file_bytes = kept
+    assert large == small
+    return large
+
+
+def _read(reader: DuckDbFeedReader, folder: Path, content: bytes, asked: Asked | None) -> Reading:
     asked = asked or Asked()
     path, rejected = folder / "feed.csv", folder / "rejected.csv"
     path.write_bytes(content)

@@ -1,5 +1,6 @@
 """What a rejected.csv must be, read with the standard csv module."""
 
+import codecs
 import csv
 import io
 from dataclasses import dataclass
@@ -29,7 +30,8 @@ class ReturnedCsv:
 
 def parse(content: bytes) -> ReturnedCsv:
     """Raises AssertionError if it is not of the form that was promised."""
-    text = content.decode("utf-8")
+    assert content.startswith(codecs.BOM_UTF8), "spreadsheets want a mark"
+    text = content.decode("utf-8-sig")
     header, *rows = csv.reader(io.StringIO(text, newline=""), strict=True)
     assert header[-4:] == RETURNED
     for row in rows:

@@ -13,10 +13,13 @@ from pathlib import Path
 from services.aggregator.adapters.duckdb_dates import ISO_TIME
 from services.aggregator.adapters.duckdb_line_framing import FAULT, JOIN, MAX_RECORD_BYTES, NULL
 from services.aggregator.adapters.duckdb_row_sql import named_line_end, quoted, revenue_share
+from services.aggregator.rules.columns import STATUSES
 from services.aggregator.rules.layouts import Layout
 from services.aggregator.rules.row_rule import MAX_ID, MAX_NAME
-from services.aggregator.rules.row_rules import CURRENCIES
+from services.aggregator.rules.row_rules import CURRENCIES, RULES
 from services.aggregator.rules.row_style import RowStyle
+from services.aggregator.rules.rule_bits import is_asked
+from services.aggregator.rules.white_space import AROUND_VALUES
 
 KEYS = ("product_id", "product_name", "category", "currency", "day")
 """What plain rows are grouped by, as text, '' where the feed has no such column."""
@@ -101,7 +104,10 @@ class PlainScan:
             terms.append(
                 f"(currency = '' OR contains('{CURRENCIES}', concat(',', currency, ',')) AND length(currency) = 3)"
             )
-        if "occurred_at" in position:
+        if "occurred_at" in position and self.style.date_form_is_declared:
+            # Only the rules know that form, and no other is read.
+            terms.append("false")
+        elif "occurred_at" in position:
             terms.append(f"{self.day()} BETWEEN DATE '1970-01-01' AND $last_date::DATE")
         return f"coalesce({' AND '.join(terms)}, false)"
 
@@ -144,15 +150,14 @@ class PlainScan:
         return f"left({day}, 10)" if self.style.has_times else day
 
     def _numbers(self) -> str:
+        given = [f"trim({self._cell(f)}, '{AROUND_VALUES}') AS {f}_text" for f in STATUSES if self.layout.preset]
         quantity = f"TRY_CAST(TRY_CAST({self._cell('quantity')} AS INTEGER) AS DECIMAL(6,0)) AS quantity"
         position = self.layout.columns.position
         revenue = f"TRY_CAST({self._dotted('revenue')} AS DECIMAL(16,4))" if "revenue" in position else "NULL"
         amount = f"TRY_CAST({self._dotted('amount')} AS DECIMAL(12,4)) AS amount" if "amount" in position else ""
-        given = f"CAST({revenue} AS DECIMAL(16,4)) AS revenue_given"
         if not amount:
-            share = revenue_share("revenue_given", "quantity")
-            return f"{quantity}, {given}, TRY_CAST({share} AS DECIMAL(16,4)) AS amount"
-        return f"{quantity}, {given}, {amount}"
+            amount = f"TRY_CAST({revenue_share('revenue_given', 'quantity')} AS DECIMAL(16,4)) AS amount"
+        return ", ".join([*given, quantity, f"CAST({revenue} AS DECIMAL(16,4)) AS revenue_given", amount])
 
     def _dotted(self, money: str) -> str:
         return f"replace({self._cell(money)}, ',', '.')" if money in self.style.comma else self._cell(money)
@@ -179,6 +184,9 @@ class PlainScan:
                 given += " AND abs(revenue_given - quantity * amount) <= abs(quantity) * 0.005"
                 given = f"({self._cell('revenue')} = '' OR ({given}))"
             terms.append(given)
+        terms += [
+            f"NOT ({rule.when})" for rule in RULES if rule.field in STATUSES and is_asked(rule, self.layout.columns)
+        ]
         if "seller_id" in position:
             terms.append(f"{self._cell('seller_id')} IN ('', {quoted(self.seller_id)})")
         if "occurred_at" in position and self.style.has_times:
@@ -210,7 +218,9 @@ class PlainScan:
     def _is_plain_id(self, field: str) -> str:
         """Blank, or such that only NFC lies between the text as it stands and as it is compared."""
         cell = self._cell(field)
-        fits = f"length({cell}) <= {MAX_ID} AND " if field in ("transaction_id", "line_id") else ""
+        # NFC makes some characters two, or three.
+        short = f"(length({cell}) <= {MAX_ID // 3} OR length(nfc_normalize({cell})) <= {MAX_ID})"
+        fits = f"{short} AND " if field in ("transaction_id", "line_id") else ""
         return f"({cell} = '' OR ({fits}regexp_full_match({cell}, '{_ID}')))"
 
     def _id_hash(self) -> str:

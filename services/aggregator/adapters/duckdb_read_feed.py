@@ -5,7 +5,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from services.aggregator.adapters.duckdb_line_framing import FAULT, shown_text
+from services.aggregator.adapters.duckdb_line_framing import shown_text
 from services.aggregator.adapters.duckdb_load_feed import KEY, Loaded
 from services.aggregator.adapters.duckdb_rejected_rows import rejected_rows
 from services.aggregator.adapters.duckdb_row_sql import split_sql
@@ -14,7 +14,14 @@ from services.aggregator.adapters.rejected_csv import write_rejected_csv
 from services.aggregator.ports import Contribution
 from services.aggregator.rules.layouts import HEADERLESS, Layout
 from services.aggregator.rules.row_rules import CONFLICT, DUPLICATE, NO_ROWS, ignored_columns
-from services.aggregator.rules.rule_bits import ERROR_BITS, SKIP_BITS, broken_rules, code_masks, total_of
+from services.aggregator.rules.rule_bits import (
+    ERROR_BITS,
+    SKIP_BITS,
+    STRUCTURAL_BITS,
+    broken_rules,
+    code_masks,
+    total_of,
+)
 from shared.schemas.feeds import Counts, Recognised
 from shared.schemas.issues import Issue, IssueTotal
 
@@ -71,7 +78,7 @@ class DuckDbReadFeed:
         )
         issues = list(self._feed_issues)
         for line, mask, same, raw, cells in rows:
-            issues.extend(_row_issues(line + self._line_offset, mask, same, self._shown(raw, cells)))
+            issues.extend(_row_issues(line + self._line_offset, mask, same, self._shown(raw, mask, cells)))
         return issues[:limit]
 
     def write_rejected(self, path: Path) -> int:
@@ -97,12 +104,12 @@ class DuckDbReadFeed:
         """See ReadFeed."""
         self._session.close()
 
-    def _shown(self, raw: str, cells: list[str] | None) -> str | None:
-        """A row's text, without what is personal."""
+    def _shown(self, raw: str, mask: int, cells: list[str] | None) -> str | None:
+        """A row's text, without what is personal; nothing of one whose cells may stand in each other's columns."""
         preset = self._layout.preset
         if preset is None or cells is None:
             return raw
-        if raw.startswith(FAULT) or len(cells) < self._layout.columns.width:
+        if mask & STRUCTURAL_BITS:
             return None
         return self._layout.delimiter.join(
             cell for name, cell in zip(self._layout.header, cells, strict=False) if not preset.is_personal(name)
@@ -145,10 +152,9 @@ def _feed_issues(layout: Layout, counts: Counts) -> list[Issue]:
 
 def _row_issues(line: int, mask: int, same: bool | None, raw: str | None) -> Iterator[Issue]:
     text, taken = (None, 1) if raw is None else shown_text(raw)
-    lines = f" It takes up {taken} lines, which were not read as rows." if taken > 1 else ""
     repeat = () if same is None else (DUPLICATE,) if same else (CONFLICT,)
     for rule in (*repeat, *broken_rules(mask)):
-        message = rule.message + lines
+        message = rule.told(taken)
         yield Issue(
             code=rule.code,
             severity=rule.severity,

@@ -10,7 +10,7 @@ from services.aggregator.adapters.duckdb_session import FeedSession
 from services.aggregator.adapters.rejected_csv import RejectedRow
 from services.aggregator.rules.layouts import Layout
 from services.aggregator.rules.row_rules import CONFLICT
-from services.aggregator.rules.rule_bits import ERROR_BITS, broken_rules
+from services.aggregator.rules.rule_bits import ERROR_BITS, STRUCTURAL_BITS, broken_rules
 from shared.schemas.issues import Severity
 
 _BATCH = 5_000
@@ -35,7 +35,8 @@ def rejected_rows(session: FeedSession, layout: Layout, line_offset: int) -> Ite
             fits = cells is not None and not rule.structural
             for position in carried if fits and first else ():
                 cells[position] = cells[position].strip() or first[position]
-            yield RejectedRow(line + line_offset, rule, cells if fits else None, shown_text(text)[0])
+            raw, taken = shown_text(text)
+            yield RejectedRow(line + line_offset, rule, rule.told(taken), cells if fits else None, raw)
         start += _BATCH
 
 
@@ -51,6 +52,8 @@ def _carried(layout: Layout) -> list[int]:
 
 
 def _first_cells(layout: Layout) -> str:
-    return f"""(SELECT {_cells("f.l", layout)} FROM lines AS f WHERE f.n = (
+    """Of the row's order's first line, if that could be split."""
+    sound = f"mask & {STRUCTURAL_BITS} = 0"
+    return f"""(SELECT {_cells("f.l", layout)} FROM lines AS f JOIN rows AS s ON s.line = f.n AND {sound} WHERE f.n = (
         SELECT min(o.line) FROM rows AS o WHERE o.transaction_id <> '' AND o.transaction_id = (
             SELECT r.transaction_id FROM rows AS r WHERE r.line = rejected_batch.line)))"""

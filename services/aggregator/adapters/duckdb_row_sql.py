@@ -110,10 +110,13 @@ class Judging:
         fields = [f for f in (preset.carried if preset else ()) if f in self.layout.columns.position]
         if not fields:
             return ""
-        first = "first_value({text}) OVER (PARTITION BY transaction_id_text ORDER BY n)"
+        # Of a line that could not be split, no cell can be trusted.
+        sound = f"fault IS NULL AND NOT surplus AND cells >= {self.layout.columns.width}"
+        of_order = "PARTITION BY transaction_id_text ORDER BY n"
         parts = [
-            f"CASE WHEN {f}_text = '' AND transaction_id_text <> '' THEN {first.format(text=f'{f}_text')} "
-            f"ELSE {f}_text END AS {f}_text"
+            f"""CASE WHEN {f}_text = '' AND transaction_id_text <> ''
+                THEN first_value(CASE WHEN {sound} THEN {f}_text ELSE '' END) OVER ({of_order})
+                ELSE {f}_text END AS {f}_text"""
             for f in fields
         ]
         return f"REPLACE ({', '.join(parts)})"

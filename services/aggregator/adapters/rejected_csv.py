@@ -24,6 +24,7 @@ class RejectedRow:
 
     line: int
     rule: RowRule
+    message: str
     cells: list[str] | None
     text: str
 
@@ -44,7 +45,7 @@ def write_rejected_csv(path: Path, layout: Layout, rows: Iterable[RejectedRow]) 
             else:
                 # A row that nobody could split may have personal data anywhere in it.
                 cells = ["" if layout.preset else safe(row.text), *[""] * (len(kept) - 1)]
-            out.writerow([*cells, row.line, row.rule.code, row.rule.field or "", row.rule.message])
+            out.writerow([*cells, row.line, row.rule.code, row.rule.field or "", row.message])
     return count
 
 

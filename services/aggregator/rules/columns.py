@@ -24,8 +24,11 @@ ALIASES: AliasTable = {
     "seller_id": (("seller id", "seller", "merchant id"),),
 }
 
-FIELDS: tuple[str, ...] = (*ALIASES, "order_status", "item_status", "payment_status")
-"""All that a column can mean; the last ones in presets only."""
+STATUSES: tuple[str, ...] = ("order_status", "item_status", "payment_status")
+"""What a column can mean in presets only."""
+
+FIELDS: tuple[str, ...] = (*ALIASES, *STATUSES)
+"""All that a column can mean."""
 
 COMMISSIONED: tuple[str, ...] = ("product_name", "quantity", "amount", "revenue")
 """The columns of a feed without a header, in their order."""

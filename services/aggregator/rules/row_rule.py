@@ -20,7 +20,10 @@ _MONEY = "such as 1234.50, 1,234.50 or 1.234,50 (at most four decimals, below 10
 
 @dataclass(frozen=True, slots=True)
 class RowRule:
-    """One way for a row to be wrong. `structural`: the cells cannot be trusted, so no other rule is asked."""
+    """One way for a row to be wrong. `structural`: the cells cannot be trusted, so no other rule is asked.
+
+    `needs`: fields of which the feed must have one for the rule to be asked; if empty, `field`.
+    """
 
     code: str
     severity: Severity
@@ -29,6 +32,11 @@ class RowRule:
     message: str
     because: str
     structural: bool = False
+    needs: tuple[str, ...] = ()
+
+    def told(self, lines: int) -> str:
+        """The sentence for the seller, about a row that takes up so many lines of which none could be read."""
+        return f"{self.message} It takes up {lines} lines, which were not read as rows." if lines > 1 else self.message
 
 
 def error(code: str, field: str | None, when: str, message: str, because: str, *, structural: bool = False) -> RowRule:
@@ -39,9 +47,9 @@ def warning(code: str, field: str | None, when: str, message: str, because: str)
     return RowRule(code, Severity.WARNING, field, when, message, because)
 
 
-def skip(code: str, field: str | None, when: str, message: str, because: str) -> RowRule:
+def skip(code: str, needs: tuple[str, ...], when: str, message: str, because: str) -> RowRule:
     """The row is rightly not counted."""
-    return RowRule(code, Severity.INFO, field, when, message, because)
+    return RowRule(code, Severity.INFO, needs[0], when, message, because, needs=needs)
 
 
 def money_rules(field: str) -> tuple[RowRule, ...]:

@@ -32,6 +32,9 @@ _AMBIGUOUS_DATE = (
 )
 _DATES = "YYYY-MM-DD or YYYYMMDD, optionally with a time and a zone, such as 2026-03-04T10:15:00Z"
 
+_ORDER_STATUS = ("order_status", "item_status")
+_CANCELLED = " OR ".join(f"lower({status}_text) IN ('cancelled', 'canceled')" for status in _ORDER_STATUS)
+
 CURRENCIES = ",".join(("", *sorted(ISO_4217), ""))
 
 RULES: tuple[RowRule, ...] = (
@@ -109,29 +112,28 @@ RULES: tuple[RowRule, ...] = (
     ),
     skip(
         "skipped/cancelled_order",
-        "order_status",
-        "lower(order_status_text) IN ('cancelled', 'canceled') OR lower(item_status_text) IN ('cancelled', 'canceled')",
+        _ORDER_STATUS,
+        _CANCELLED,
         "This order was cancelled; the line is not counted.",
         "Nothing was sold.",
     ),
     skip(
         "skipped/pending_order",
-        "order_status",
-        "NOT (lower(order_status_text) IN ('cancelled', 'canceled') OR lower(item_status_text) IN "
-        "('cancelled', 'canceled')) AND (lower(order_status_text) = 'pending' OR lower(item_status_text) = 'pending')",
+        _ORDER_STATUS,
+        f"NOT ({_CANCELLED}) AND 'pending' IN (lower(order_status_text), lower(item_status_text))",
         "This order is pending; the line is not counted until a later report has it as sold.",
         "It may still be cancelled, and its price is not known.",
     ),
     skip(
         "skipped/voided_order",
-        "payment_status",
+        ("payment_status",),
         "lower(payment_status_text) = 'voided'",
         "The payment of this order was voided; the line is not counted.",
         "No money was taken.",
     ),
     skip(
         "skipped/refunded_order",
-        "payment_status",
+        ("payment_status",),
         "lower(payment_status_text) = 'refunded'",
         "This order was refunded; the line is not counted.",
         "The money went back.",

@@ -16,7 +16,7 @@ class RowStyle:
     """`cells`: how many a row has, empty ones from trailing delimiters included. `is_padded`: blanks surround values.
 
     `comma`: the money columns written with a decimal comma; `comma_is_declared`: the uploader said so.
-    `has_times`: a time follows the day.
+    `has_times`: a time follows the day; `date_form_is_declared`: days are written in a form of the uploader's own.
     """
 
     cells: int
@@ -24,6 +24,7 @@ class RowStyle:
     comma: frozenset[str]
     comma_is_declared: bool
     has_times: bool
+    date_form_is_declared: bool
 
 
 def row_style_of(columns: Columns, rows: Sequence[Sequence[str]], options: FeedOptions) -> RowStyle:
@@ -40,6 +41,7 @@ def row_style_of(columns: Columns, rows: Sequence[Sequence[str]], options: FeedO
         is_padded=any(cell != cell.strip(" ") for row in rows for cell in row),
         comma=frozenset(comma),
         comma_is_declared=declared,
+        date_form_is_declared=options.date_format is not None,
         has_times=options.date_format is None
         and any(len(cell) > len("2026-03-04") for cell in _column(columns, rows, "occurred_at")),
     )

@@ -6,6 +6,7 @@ from services.aggregator.rules.row_rules import CONFLICT, DUPLICATE, RULES
 from shared.schemas.issues import IssueTotal, Severity
 
 ERROR_BITS = sum(1 << bit for bit, rule in enumerate(RULES) if rule.severity is Severity.ERROR)
+STRUCTURAL_BITS = sum(1 << bit for bit, rule in enumerate(RULES) if rule.structural)
 SKIP_BITS = sum(1 << bit for bit, rule in enumerate(RULES) if rule.severity is Severity.INFO)
 
 _ALWAYS_THERE = frozenset(("product_name", "quantity", "amount", "revenue", None))
@@ -15,11 +16,12 @@ _KINDS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "
 
 def rules_for(kind: str, columns: Columns) -> list[tuple[int, RowRule]]:
     """The rules of a kind (`structural`, `skip`, `error`, `warning`) that a feed with these columns can break; bits."""
-    return [
-        (bit, rule)
-        for bit, rule in enumerate(RULES)
-        if _kind(rule) == kind and (rule.field in _ALWAYS_THERE or rule.field in columns.position)
-    ]
+    return [(bit, rule) for bit, rule in enumerate(RULES) if _kind(rule) == kind and is_asked(rule, columns)]
+
+
+def is_asked(rule: RowRule, columns: Columns) -> bool:
+    """Whether a feed with these columns can break the rule."""
+    return rule.field in _ALWAYS_THERE or any(field in columns.position for field in rule.needs or (rule.field,))
 
 
 def _kind(rule: RowRule) -> str:
