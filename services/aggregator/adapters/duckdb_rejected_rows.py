@@ -4,11 +4,10 @@
 
 from collections.abc import Iterator
 
-from services.aggregator.adapters.duckdb_line_framing import FAULT, shown_text
-from services.aggregator.adapters.duckdb_row_sql import split_sql
+from services.aggregator.adapters.duckdb_line_framing import shown_text
 from services.aggregator.adapters.duckdb_session import FeedSession
 from services.aggregator.adapters.rejected_csv import RejectedRow
-from services.aggregator.rules.layouts import Layout
+from services.aggregator.rules.layouts import Layout, split_record
 from services.aggregator.rules.row_rules import CONFLICT
 from services.aggregator.rules.rule_bits import ERROR_BITS, STRUCTURAL_BITS, broken_rules
 from shared.schemas.issues import Severity
@@ -25,24 +24,21 @@ def rejected_rows(session: FeedSession, layout: Layout, line_offset: int) -> Ite
     carried = _carried(layout)
     start = 0
     while batch := session.fetch(
-        f"""SELECT line, mask, l, {_cells("l", layout)}, {_first_cells(layout) if carried else "NULL"}
+        f"""SELECT line, mask, l, {_FIRST_LINE if carried else "NULL"}
             FROM (SELECT line, mask FROM rejected WHERE rowid >= $start AND rowid < $start + {_BATCH}) AS rejected_batch
             JOIN lines ON n = line ORDER BY line""",
         {"start": start},
     ):
-        for line, mask, text, cells, first in batch:
+        for line, mask, framed, first_framed in batch:
             rule = next((rule for rule in broken_rules(mask) if rule.severity is Severity.ERROR), CONFLICT)
-            fits = cells is not None and not rule.structural
-            for position in carried if fits and first else ():
-                cells[position] = cells[position].strip() or first[position]
-            raw, taken = shown_text(text)
-            yield RejectedRow(line + line_offset, rule, rule.told(taken), cells if fits else None, raw)
+            text, taken = shown_text(framed)
+            cells = None if rule.structural else split_record(text, layout.delimiter)
+            if cells and first_framed:
+                first = split_record(shown_text(first_framed)[0], layout.delimiter)
+                for position in carried:
+                    cells[position] = cells[position].strip() or first[position]
+            yield RejectedRow(line + line_offset, rule, rule.told(taken), cells, text)
         start += _BATCH
-
-
-def _cells(line: str, layout: Layout) -> str:
-    split = split_sql(layout.delimiter, line)
-    return f"CASE WHEN NOT starts_with({line}, '{FAULT}') THEN {split} END"
 
 
 def _carried(layout: Layout) -> list[int]:
@@ -51,9 +47,8 @@ def _carried(layout: Layout) -> list[int]:
     return [layout.columns.position[field] for field in fields if field in layout.columns.position]
 
 
-def _first_cells(layout: Layout) -> str:
-    """Of the row's order's first line, if that could be split."""
-    sound = f"mask & {STRUCTURAL_BITS} = 0"
-    return f"""(SELECT {_cells("f.l", layout)} FROM lines AS f JOIN rows AS s ON s.line = f.n AND {sound} WHERE f.n = (
+# Of the row's order's first line, if that could be split.
+_FIRST_LINE = f"""
+    (SELECT f.l FROM lines AS f JOIN rows AS s ON s.line = f.n AND s.mask & {STRUCTURAL_BITS} = 0 WHERE f.n = (
         SELECT min(o.line) FROM rows AS o WHERE o.transaction_id <> '' AND o.transaction_id = (
             SELECT r.transaction_id FROM rows AS r WHERE r.line = rejected_batch.line)))"""

@@ -175,15 +175,15 @@ def _edges(delimiter: str) -> str:
     return f"^{blank}|{blank}$|{edge}{blank}|{blank}{edge}"
 
 
-def split_sql(delimiter: str, record: str = "l") -> str:
-    """Cells of a line. Nearly all lines have no quotes around a delimiter or a quote, and split as fast."""
-    line = f"replace({record}, '{JOIN}', ' ')"
+def split_sql(delimiter: str) -> str:
+    """Cells of a line `l`. Nearly all lines have no quotes around a delimiter or a quote, and split as fast."""
+    line = f"replace(l, '{JOIN}', ' ')"
     d = "\\" + delimiter if delimiter == "|" else delimiter
     simple = rf'( *"[^"{delimiter}]*" *|[^"{delimiter}]*)'
     cell = rf'( *"(?:[^"]|"")*" *|[^{delimiter}]*)'
     bare = f"""replace({line}, '"', '')"""
-    return f"""CASE WHEN NOT contains({record}, '"') THEN string_split({line}, '{delimiter}')
-        WHEN regexp_full_match({record}, '{simple}({d}{simple})*') THEN string_split({bare}, '{delimiter}')
+    return f"""CASE WHEN NOT contains(l, '"') THEN string_split({line}, '{delimiter}')
+        WHEN regexp_full_match(l, '{simple}({d}{simple})*') THEN string_split({bare}, '{delimiter}')
         ELSE list_transform(regexp_extract_all('{delimiter}' || {line}, '{d}{cell}', 1), lambda c:
             CASE WHEN starts_with(ltrim(c, ' '), '"') THEN replace(trim(c, ' ')[2:-2], '""', '"') ELSE c END) END"""
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 
 from services.aggregator.adapters.duckdb_feeds import DuckDbFeedReader
-from tests.oracle.books import Expected, RejectedRow, expect
+from tests.oracle.books import Expected, RejectedRow, expect, shown
 from tests.oracle.layouts import fold
 from tests.oracle.random_feeds import Dialect, Feed, Table, feeds, file_of, tables
 from tests.oracle.readings import Reading, read
@@ -36,17 +36,16 @@ def _own_columns(expected: Expected) -> list[str]:
 
 
 def _same_text(written: str, came: str) -> bool:
-    """A cell is written as it came; the guard aside, and whichever line end stands inside it."""
-    plain = re.sub(r"\r\n?", "\n", written)
-    return came.strip() in (plain.strip(), unguarded(plain).strip())
+    """A cell is written as it came; the guard aside, whichever line end stands inside it, and what is no character."""
+    plain = shown(written)
+    return shown(came).strip() in (plain.strip(), unguarded(plain).strip())
 
 
 def _is_row(returned: ReturnedRow, row: RejectedRow, expected: Expected) -> None:
     assert (returned.code, returned.field) in row.codes
     assert returned.message.endswith((".", "rows.")), returned.message
     if row.cells is None:
-        raw = re.sub(r"\r\n?", "\n", unguarded(returned.cells[0]))
-        assert raw.strip("\n") == row.raw.strip("\n")
+        assert shown(unguarded(returned.cells[0])).strip("\n") == shown(row.raw).strip("\n")
         assert set(returned.cells[1:]) <= {""}
         return
     returned_columns = {fold(name) for name in RETURNED}
@@ -109,7 +108,8 @@ def test_sent_back_unchanged_it_is_rejected_again_for_the_same_reasons(
         elif (CONFLICT, "transaction_id") not in row.codes:
             assert codes[line] == row.codes
     third = read(feed_reader, folder, again.rejected, feed.asked)
-    assert third.books.rejected == again.books.rejected
+    conflicts = again.books.totals.get(CONFLICT, 0)
+    assert again.books.rejected - conflicts <= third.books.rejected <= again.books.rejected
 
 
 @settings(slow_is_fine, max_examples=30)
