@@ -60,11 +60,12 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Bytes, seconds, and groups in one INSERT."""
+    """Bytes, seconds, and groups in memory at a time. Of a feed above `look_ahead_bytes` it is asked first what it means."""
 
     max_feed_bytes: int
     lease_seconds: float
     contribution_batch: int
+    look_ahead_bytes: int = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +191,9 @@ class ConcludeFeed:
         with tempfile.TemporaryDirectory(dir=self._work_dir, prefix="feed-", ignore_cleanup_errors=True) as scratch:
             path = Path(scratch) / "raw"
             work.sha256 = await self._fetch(work, facts, path)
-            await self._look_ahead(work)
+            # What is read in no time is not worth three questions: its commit asks them all, under locks.
+            if facts.size_bytes > self._limits.look_ahead_bytes:
+                await self._look_ahead(work)
             # Of the object and not of this attempt, so that reading it again gives the same answer.
             day = facts.last_modified.astimezone(UTC).date()
             request = ReadRequest(feed.seller_id, day, work.options, work.progress.told)

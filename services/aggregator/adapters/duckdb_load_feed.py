@@ -105,7 +105,6 @@ class FeedLoader:
         """Instead of all that, a small file in one statement if all of it is plain, else line by line: what a statement
         costs, however few rows there are, is nearly all of the time that a small file takes. Raises as `load` does.
         """
-        self._session.think_less()
         sql = scan.small_sql()
         groups = self._session.fetch(sql, {"path": str(scan.path)} | self._used(sql))
         if (scanned := sum(group[-2] for group in groups)) != source.lines:
@@ -115,6 +114,7 @@ class FeedLoader:
         id_hashes = [h for group in plain for h in group[-1] or ()]
         is_settled = all(group[1] for group in plain) and len(set(id_hashes)) == len(id_hashes)
         if not is_settled or plain_rows != source.lines - self._head_lines:
+            self._session.think_less()
             return self.load_lines(source)
         contributions = [Contribution(*group[2:-1]) for group in plain]
         contributions.sort(key=lambda c: (c.sale_date, c.product_id, c.product_name, c.category, c.currency))
