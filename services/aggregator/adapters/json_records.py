@@ -10,10 +10,13 @@ from typing import Any, NoReturn
 
 from services.aggregator.adapters.utf8_blocks import normalised
 from services.aggregator.errors import UnreadableFeed
+from services.aggregator.rules.typed_values import NESTED, Unfit
 from services.aggregator.rules.white_space import IN_BLANK_LINES
 
 MAX_OBJECT = 1 << 20
 """Of one object with all its names, in bytes of a line or characters in an array: four times the longest row."""
+MAX_LEVELS = 100
+"""Of lists and objects inside each other, in a column that is ignored; in one that is read there may be none."""
 BROKEN, TOO_LONG = "format/broken_json", "format/line_too_long"
 _RAW = 2_000
 
@@ -51,12 +54,17 @@ DECODER = json.JSONDecoder(
 )
 
 
-def as_json(value: object) -> str:
-    """The text of a decoded value, with its numbers as they were written."""
+def as_json(value: object, levels: int = MAX_LEVELS) -> str:
+    """The text of a decoded value, with its numbers as they were written.
+
+    Raises Unfit for what is nested deeper than `levels`: the decoder takes what would end Python's stack here.
+    """
+    if isinstance(value, list) and not levels:
+        raise Unfit(NESTED)
     if isinstance(value, JsonObject):
-        return "{" + ", ".join(f"{_quoted(name)}: {as_json(inner)}" for name, inner in value) + "}"
+        return "{" + ", ".join(f"{_quoted(name)}: {as_json(inner, levels - 1)}" for name, inner in value) + "}"
     if isinstance(value, list):
-        return "[" + ", ".join(map(as_json, value)) + "]"
+        return "[" + ", ".join(as_json(inner, levels - 1) for inner in value) + "]"
     if isinstance(value, JsonNumber):
         return value
     return _quoted(value)

@@ -3,7 +3,7 @@
 # ruff: noqa: S608 - what is pasted is the path that the flow chose and the file's own column names, both quoted
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -11,12 +11,15 @@ from typing import Any
 import duckdb
 
 from services.aggregator.adapters.canonical_csv import CanonicalCsv
+from services.aggregator.adapters.duckdb_row_sql import quoted
 from services.aggregator.adapters.keyed_records import MAX_COLUMNS, check_header, too_many_columns
 from services.aggregator.errors import UnreadableFeed
 from services.aggregator.rules.typed_values import NESTED, Unfit, Writing, fields_of
 
 _BATCH = 500
 _ENGINE_MB = 128
+_MAX_DEPTH = 22
+"""Of nodes in the schema, two to a list: with each further list the engine takes twice as long to open the file."""
 _NESTED = re.compile(r".*\]|(STRUCT|MAP|UNION|VARIANT)\b.*", re.DOTALL)
 _MOMENTS = re.compile(r"DATE|TIMESTAMP.*", re.DOTALL)
 _NUMBERS = re.compile(r"U?(TINY|SMALL|BIG|HUGE)INT|U?INTEGER|DECIMAL.*", re.DOTALL)
@@ -44,7 +47,7 @@ def write_parquet(path: Path, out: CanonicalCsv, writing: Writing) -> None:
         # DuckDB takes some programs for people at a terminal, and would draw among their log lines.
         engine.execute("SET enable_progress_bar = false")
         try:
-            _write(engine, _literal(str(path)), out, writing)
+            _write(engine, quoted(str(path)), out, writing)
         except duckdb.Error as error:
             message = "This Parquet file is damaged, or was written in a way that cannot be read."
             raise UnreadableFeed("format/broken_file", message) from error
@@ -71,16 +74,23 @@ def _write(engine: duckdb.DuckDBPyConnection, path: str, out: CanonicalCsv, writ
 
 
 def _column_names(engine: duckdb.DuckDBPyConnection, path: str) -> list[str]:
-    """As the file has them: the engine renames what differs from another name in its case alone."""
+    """As the file has them: the engine renames what differs from another name in its case alone.
+
+    Raises UnreadableFeed for a file that the engine would be reading for hours, or for good.
+    """
     schema = engine.execute(f"SELECT name, coalesce(num_children, 0) FROM parquet_schema({path})").fetchall()
-    nodes: Iterator[tuple[str, int]] = iter(schema)
-    _, columns = next(nodes)
-    names = []
-    for _ in range(columns):
-        name, below = next(nodes)
-        names.append(name)
-        while below:
-            below += next(nodes)[1] - 1
+    names: list[str] = []
+    to_come: list[int] = []  # of each node around this one, how many more children it has
+    for name, children in schema:
+        if len(to_come) == 1:
+            names.append(name)
+        if to_come:
+            to_come[-1] -= 1
+        to_come.append(children)
+        if len(to_come) > _MAX_DEPTH:
+            raise UnreadableFeed("format/unsupported", f"The column {names[-1][:60]!r} is nested too deeply.")
+        while to_come and not to_come[-1]:
+            to_come.pop()
     return names
 
 
@@ -123,7 +133,3 @@ def _moment(text: str, zoned: bool, field: str | None, writing: Writing) -> str:
     except ValueError:
         return text
     return writing.moment(moment, field)
-
-
-def _literal(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
