@@ -19,8 +19,6 @@ from services.aggregator.rules.feed_sample import SAMPLE_CHARACTERS, take_sample
 from services.aggregator.rules.layouts import Layout, recognise
 from shared.schemas.feeds import Recognised
 
-GIBIBYTE = 1 << 30
-
 
 class DuckDbFeedReader:
     """One engine for the process: its memory limit and threads are shared by all feeds in work.
@@ -31,7 +29,7 @@ class DuckDbFeedReader:
     """
 
     def __init__(
-        self, work_dir: Path, *, memory_limit_mb: int = 400, threads: int = 2, max_bytes: int = 5 * GIBIBYTE
+        self, work_dir: Path, *, memory_limit_mb: int = 400, threads: int = 2, max_bytes: int = 5 << 30
     ) -> None:
         self._work_dir = work_dir
         self._max_bytes = max_bytes

@@ -39,7 +39,7 @@ class PreparedText:
     """Delimited text, and what it was before.
 
     `charset`: of the text that was handed in, None for Parquet and XLSX. `is_ours`: it is canonical CSV in UTF-8, of
-    `lines` lines, with or without quotes; a row's number is its line's plus `line_offset`. `notes` are about the feed.
+    `lines` lines; a row's number is its line's plus `line_offset`. `notes` are about the feed.
     """
 
     path: Path
@@ -51,7 +51,6 @@ class PreparedText:
     notes: tuple[Issue, ...] = ()
     is_ours: bool = False
     lines: int = 0
-    has_quotes: bool = False
 
 
 def prepare(path: Path, scratch: Path, options: FeedOptions, max_bytes: int) -> PreparedText:
@@ -96,7 +95,6 @@ def prepare(path: Path, scratch: Path, options: FeedOptions, max_bytes: int) -> 
         line_offset=_HEADER_IN_FRONT,
         is_ours=True,
         lines=out.lines,
-        has_quotes=out.has_quotes,
     )
 
 
@@ -118,7 +116,6 @@ def _of_container(
         notes=sheet.notes if sheet else (),
         is_ours=True,
         lines=out.lines,
-        has_quotes=out.has_quotes,
     )
 
 
