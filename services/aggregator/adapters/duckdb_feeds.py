@@ -3,6 +3,7 @@
 import shutil
 import uuid
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Self
 
@@ -17,6 +18,7 @@ from services.aggregator.ports import ReadRequest
 from services.aggregator.rules.charsets import charset_of
 from services.aggregator.rules.feed_sample import SAMPLE_CHARACTERS, take_sample
 from services.aggregator.rules.layouts import Layout, recognise
+from shared.schemas.events import Phase
 from shared.schemas.feeds import Recognised
 
 
@@ -52,7 +54,7 @@ class DuckDbFeedReader:
         name = uuid.uuid4().hex
         scratch = self._work_dir / f"{name}.prepared"
         try:
-            text = prepare(path, scratch, request.options, self._max_bytes)
+            text = prepare(path, scratch, request.options, self._max_bytes, partial(request.told, Phase.READ))
             layout = _recognise(text)
             reading = Reading(self._open_session, text, layout, request, self._work_dir / f"{name}.lines")
             session, loaded = reading.run()

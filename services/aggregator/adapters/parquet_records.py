@@ -14,6 +14,7 @@ from services.aggregator.adapters.canonical_csv import CanonicalCsv
 from services.aggregator.adapters.duckdb_row_sql import quoted
 from services.aggregator.adapters.keyed_records import MAX_COLUMNS, check_header, too_many_columns
 from services.aggregator.errors import UnreadableFeed
+from services.aggregator.rules.reading_progress import Preparing
 from services.aggregator.rules.typed_values import NESTED, Unfit, Writing, fields_of
 
 _BATCH = 500
@@ -28,8 +29,8 @@ _ZONED = "TIMESTAMP WITH TIME ZONE"
 Convert = Callable[[Any], str]
 
 
-def write_parquet(path: Path, out: CanonicalCsv, writing: Writing) -> None:
-    """Writes a header and one line for each row.
+def write_parquet(path: Path, out: CanonicalCsv, writing: Writing, preparing: Preparing) -> None:
+    """Writes a header and one line for each row, and tells `preparing` how many.
 
     Raises UnreadableFeed: `format/broken_file` when it is no Parquet that can be read; for names that are no feed's.
     """
@@ -47,13 +48,15 @@ def write_parquet(path: Path, out: CanonicalCsv, writing: Writing) -> None:
         # DuckDB takes some programs for people at a terminal, and would draw among their log lines.
         engine.execute("SET enable_progress_bar = false")
         try:
-            _write(engine, quoted(str(path)), out, writing)
+            _write(engine, quoted(str(path)), out, writing, preparing)
         except duckdb.Error as error:
             message = "This Parquet file is damaged, or was written in a way that cannot be read."
             raise UnreadableFeed("format/broken_file", message) from error
 
 
-def _write(engine: duckdb.DuckDBPyConnection, path: str, out: CanonicalCsv, writing: Writing) -> None:
+def _write(
+    engine: duckdb.DuckDBPyConnection, path: str, out: CanonicalCsv, writing: Writing, preparing: Preparing
+) -> None:
     names = _column_names(engine, path)
     if len(names) > MAX_COLUMNS:
         raise too_many_columns()
@@ -64,6 +67,8 @@ def _write(engine: duckdb.DuckDBPyConnection, path: str, out: CanonicalCsv, writ
     selected = ", ".join(_selected(str(row[0]), str(row[1])) for row in described)
     converts = [_convert(kind, field, writing) for kind, field in zip(types, fields, strict=True)]
     out.row(names)
+    [(total,)] = engine.execute(f"SELECT sum(num_rows) FROM parquet_file_metadata({path})").fetchall()
+    reached, done = preparing.stage(int(total or 0)), 0
     rows = engine.execute(f"SELECT {selected} FROM read_parquet({path})")
     while batch := rows.fetchmany(_BATCH):
         for row in batch:
@@ -71,6 +76,8 @@ def _write(engine: duckdb.DuckDBPyConnection, path: str, out: CanonicalCsv, writ
                 out.row(["" if v is None else convert(v) for convert, v in zip(converts, row, strict=True)])
             except Unfit as unfit:
                 out.fault(unfit.code, ", ".join("" if v is None else str(v) for v in row))
+        done += len(batch)
+        reached(done)
 
 
 def _column_names(engine: duckdb.DuckDBPyConnection, path: str) -> list[str]:
