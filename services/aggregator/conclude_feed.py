@@ -60,7 +60,7 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Bytes, seconds, and groups in memory at a time. Of a feed above `look_ahead_bytes` it is asked first what it means."""
+    """Bytes, seconds, and groups in memory at a time. What a feed means to others is asked first if it is large."""
 
     max_feed_bytes: int
     lease_seconds: float

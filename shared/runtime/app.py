@@ -1,6 +1,5 @@
 """What every service's FastAPI app has: correlation ids, request logs, problems, health, metrics."""
 
-import re
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
@@ -15,11 +14,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from shared.runtime.health import Check, health_routes
 from shared.runtime.metrics import HTTP_REQUESTS, HTTP_SECONDS
 from shared.runtime.problems import InvalidRequest, add_problem_handlers
+from shared.schemas.base import CORRELATION_ID
 
 log = structlog.get_logger("http")
 
 CORRELATION_HEADER = "x-correlation-id"
-_CORRELATION_ID = re.compile(r"^[A-Za-z0-9._:-]{1,64}$")
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[Mapping[str, Any]]]
 
@@ -119,7 +118,7 @@ def _correlation_id(scope: Scope) -> str:
     for name, value in scope["headers"]:
         if name == CORRELATION_HEADER.encode():
             offered: str = value.decode("latin-1")
-            if _CORRELATION_ID.match(offered):
+            if CORRELATION_ID.fullmatch(offered):
                 return offered
     return str(uuids.uuid7())
 

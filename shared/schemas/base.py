@@ -1,5 +1,6 @@
 """The bases of every contract model, and the value types they share."""
 
+import re
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Annotated
@@ -36,3 +37,6 @@ Money = Annotated[Decimal, PlainSerializer(_plain, return_type=str, when_used="j
 
 SellerId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 """Names a seller; also the first segment of every object key, hence the narrow alphabet."""
+
+CORRELATION_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
+"""What may be offered as one, as a whole; anything else is replaced by one of ours."""

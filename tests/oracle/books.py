@@ -202,7 +202,7 @@ def is_personal(layout: str, column: str) -> bool:
     """Whether a preset's column holds the buyers' data, and is dropped before anything is written."""
     name = fold(column)
     if layout == "amazon_all_orders":
-        return name.startswith(("buyer", "recipient", "shipaddress", "shipphone")) or name in map(
+        return name.startswith(("buyer", "recipient", "shipaddress", "shipphone", "invoicebusiness")) or name in map(
             fold, ("ship-city", "ship-state", "ship-postal-code", "ship-country", "purchase-order-number", "cpf")
         )
     if layout == "shopify_orders":

@@ -11,10 +11,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from services.aggregator.adapters.duckdb_line_framing import ESCAPED, MAX_RECORD_BYTES, marked
+from services.aggregator.adapters.duckdb_line_framing import BLANK_LINE, ESCAPED, MAX_RECORD_BYTES, marked
 from services.aggregator.errors import UnreadableFeed
 
-BLANK_LINE = b" \n"
 _LINE_ENDS = re.compile("\r\n|[\r\n]")
 _NOT_TEXT = re.compile("[\0\ufdd0-\ufdd4\ud800-\udfff]")
 """NUL, what the framing means something by, and halves of characters."""
@@ -34,7 +33,6 @@ class CanonicalCsv:
     def __init__(self, path: Path, max_bytes: int) -> None:
         self.path = path
         self.lines = 0
-        self.has_quotes = False
         self._out = path.open("wb", buffering=1 << 18)
         self._max_bytes = self._left = max_bytes
         self._csv = csv.writer(_Echo(), lineterminator="\n")
@@ -48,7 +46,6 @@ class CanonicalCsv:
         if len(encoded) > MAX_RECORD_BYTES:
             self.fault("format/line_too_long", line)
             return
-        self.has_quotes = self.has_quotes or '"' in line
         self._write(encoded)
 
     def blank(self) -> None:
@@ -63,7 +60,7 @@ class CanonicalCsv:
         """Forgets all that was written."""
         self._out.seek(0)
         self._out.truncate()
-        self.lines, self.has_quotes, self._left = 0, False, self._max_bytes
+        self.lines, self._left = 0, self._max_bytes
 
     def _line(self, cells: Sequence[str]) -> str:
         line: str = self._csv.writerow(cells)

@@ -8,6 +8,7 @@ from typing import BinaryIO
 import zstandard
 
 from services.aggregator.errors import UnreadableFeed
+from services.aggregator.rules.reading_progress import Reached
 
 _GZIP_READ, _GZIP_WRITE = 1 << 16, 1 << 18
 _ZSTD_READ = 1 << 10
@@ -17,8 +18,8 @@ _ZSTD_WINDOW = 1 << 27
 _GZIP_MEMBERS = 16 + zlib.MAX_WBITS
 
 
-def decompress(path: Path, compression: str, out: Path, max_bytes: int) -> None:
-    """Writes what is inside `path` to `out`.
+def decompress(path: Path, compression: str, out: Path, max_bytes: int, reached: Reached) -> None:
+    """Writes what is inside `path` to `out`. `reached` hears how many bytes of `path` were consumed.
 
     Raises UnreadableFeed: `format/broken_compression` for what is cut off, damaged or followed by something else;
     `format/too_large` as soon as more than `max_bytes` come out.
@@ -31,6 +32,7 @@ def decompress(path: Path, compression: str, out: Path, max_bytes: int) -> None:
                 message = f"Decompressed, this file has more than {max_bytes:,} bytes. Please send it in parts."
                 raise UnreadableFeed("format/too_large", message)
             sink.write(block)
+            reached(source.tell())
 
 
 def _gzip(source: BinaryIO) -> Iterator[bytes]:

@@ -3,6 +3,7 @@
 import shutil
 import uuid
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Self
 
@@ -17,9 +18,8 @@ from services.aggregator.ports import ReadRequest
 from services.aggregator.rules.charsets import charset_of
 from services.aggregator.rules.feed_sample import SAMPLE_CHARACTERS, take_sample
 from services.aggregator.rules.layouts import Layout, recognise
+from shared.schemas.events import Phase
 from shared.schemas.feeds import Recognised
-
-GIBIBYTE = 1 << 30
 
 
 class DuckDbFeedReader:
@@ -37,7 +37,7 @@ class DuckDbFeedReader:
         *,
         memory_limit_mb: int = 400,
         threads: int = 2,
-        max_bytes: int = 5 * GIBIBYTE,
+        max_bytes: int = 5 << 30,
         small_file_bytes: int = 1 << 18,
     ) -> None:
         self._work_dir = work_dir
@@ -62,7 +62,7 @@ class DuckDbFeedReader:
         name = uuid.uuid4().hex
         scratch = self._work_dir / f"{name}.prepared"
         try:
-            text = prepare(path, scratch, request.options, self._max_bytes)
+            text = prepare(path, scratch, request.options, self._max_bytes, partial(request.told, Phase.READ))
             layout = _recognise(text)
             copy = self._work_dir / f"{name}.lines"
             reading = Reading(self._open_session, text, layout, request, copy, self.small_file_bytes)

@@ -28,7 +28,7 @@ _RESERVED = re.compile(b"\xef\xb7[\x90-\x99]|\x00")
 
 MAX_RECORD_BYTES = 1 << 18
 _RAW_BYTES = 2_000  # of a fault's text; four times the characters that an issue shows
-_BLANK_LINE = b" \n"  # the scanner drops lines of nothing
+BLANK_LINE = b" \n"  # the scanner drops lines of nothing
 _BLANK_LINES_AT_ONCE = 1 << 16
 
 
@@ -38,7 +38,6 @@ class FramedText:
 
     path: Path
     lines: int
-    has_quotes: bool
     is_copy: bool
 
     def discard(self) -> None:
@@ -59,7 +58,7 @@ def frame(path: Path, copy: Path, delimiter: str, charset: str | None = None) ->
                 sink.write(framed, changed=changed or reframed)
         for tail, changed in framing.finish():
             sink.write(tail, changed=changed)
-        return FramedText(copy if sink.copying else path, sink.lines, framing.has_quotes, sink.copying)
+        return FramedText(copy if sink.copying else path, sink.lines, sink.copying)
 
 
 class _Framing:
@@ -70,7 +69,6 @@ class _Framing:
         self._carry = b""
         self._open = False  # the carry begins with a record whose quote is not closed yet
         self._skipped: _SkippedRecord | None = None
-        self.has_quotes = False
 
     def feed(self, block: bytes) -> Iterator[tuple[bytes, bool]]:
         """The framed form of what can be framed so far, and whether it differs from what came in."""
@@ -111,7 +109,6 @@ class _Framing:
         self._open = False
         lines, changed = _escaped(lines)
         if b'"' in lines:
-            self.has_quotes = True
             lines, reframed = self._quoted(lines)
             changed = changed or reframed
         if b"\n\n" in lines or (lines.startswith(b"\n")):
@@ -133,7 +130,7 @@ class _Framing:
             parts.append(lines[start:at])
             if record := self._grammar.well_formed.match(lines, at):
                 text = record[0][:-1]
-                parts.append(text.replace(b"\n", JOIN.encode()) + b"\n" + _BLANK_LINE * text.count(b"\n"))
+                parts.append(text.replace(b"\n", JOIN.encode()) + b"\n" + BLANK_LINE * text.count(b"\n"))
             elif record := self._grammar.ended.match(lines, at):
                 parts.append(_fault("format/stray_quote", record[0]))
             else:
@@ -155,7 +152,7 @@ def _escaped(text: bytes) -> tuple[bytes, bool]:
 def _fault(code: str, text: bytes) -> bytes:
     """Stands for whole lines that are no record, so that those after them keep their numbers."""
     lines = text.count(b"\n")
-    return marked(code, lines, text[:_RAW_BYTES]) + _BLANK_LINE * (lines - 1)
+    return marked(code, lines, text[:_RAW_BYTES]) + BLANK_LINE * (lines - 1)
 
 
 def marked(code: str, lines: int, head: bytes) -> bytes:
@@ -206,4 +203,4 @@ class _SkippedRecord:
         lines = self._newlines + (not self._ends_line)
         yield marked(code, lines, self._head), True
         for done in range(1, lines, _BLANK_LINES_AT_ONCE):
-            yield _BLANK_LINE * min(lines - done, _BLANK_LINES_AT_ONCE), True
+            yield BLANK_LINE * min(lines - done, _BLANK_LINES_AT_ONCE), True

@@ -10,10 +10,14 @@ from typing import Any, NoReturn
 
 from services.aggregator.adapters.utf8_blocks import normalised
 from services.aggregator.errors import UnreadableFeed
+from services.aggregator.rules.reading_progress import Reached
+from services.aggregator.rules.typed_values import NESTED, Unfit
 from services.aggregator.rules.white_space import IN_BLANK_LINES
 
 MAX_OBJECT = 1 << 20
 """Of one object with all its names, in bytes of a line or characters in an array: four times the longest row."""
+MAX_LEVELS = 100
+"""Of lists and objects inside each other, in a column that is ignored; in one that is read there may be none."""
 BROKEN, TOO_LONG = "format/broken_json", "format/line_too_long"
 _RAW = 2_000
 
@@ -51,12 +55,17 @@ DECODER = json.JSONDecoder(
 )
 
 
-def as_json(value: object) -> str:
-    """The text of a decoded value, with its numbers as they were written."""
+def as_json(value: object, levels: int = MAX_LEVELS) -> str:
+    """The text of a decoded value, with its numbers as they were written.
+
+    Raises Unfit for what is nested deeper than `levels`: the decoder takes what would end Python's stack here.
+    """
+    if isinstance(value, list) and not levels:
+        raise Unfit(NESTED)
     if isinstance(value, JsonObject):
-        return "{" + ", ".join(f"{_quoted(name)}: {as_json(inner)}" for name, inner in value) + "}"
+        return "{" + ", ".join(f"{_quoted(name)}: {as_json(inner, levels - 1)}" for name, inner in value) + "}"
     if isinstance(value, list):
-        return "[" + ", ".join(map(as_json, value)) + "]"
+        return "[" + ", ".join(as_json(inner, levels - 1) for inner in value) + "]"
     if isinstance(value, JsonNumber):
         return value
     return _quoted(value)
@@ -66,9 +75,12 @@ def _quoted(value: object) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-def json_lines(path: Path, charset: str) -> Iterator[Element]:
-    """One element for each physical line, the last one included when no line end follows it."""
-    for line in _lines(path, charset):
+def json_lines(path: Path, charset: str, reached: Reached) -> Iterator[Element]:
+    """One element for each physical line, the last one included when no line end follows it.
+
+    `reached` hears how many bytes of the file were read.
+    """
+    for line in _lines(_blocks(path, charset, reached)):
         if isinstance(line, Fault):
             yield line
             continue
@@ -83,23 +95,29 @@ def json_lines(path: Path, charset: str) -> Iterator[Element]:
         yield (text, value) if type(value) is JsonObject else Fault(BROKEN, text)
 
 
-def _lines(path: Path, charset: str) -> Iterator[bytes | Fault]:
-    carry, head = b"", None
+def _blocks(path: Path, charset: str, reached: Reached) -> Iterator[bytes]:
     with path.open("rb") as source:
         for block, _ in normalised(source, declared=charset):
-            *whole, rest = block.split(b"\n")
-            for line in whole:
-                line = carry + line if carry else line
-                carry = b""
-                if head is not None or len(line) > MAX_OBJECT:
-                    yield _too_long(line if head is None else head)
-                    head = None
-                else:
-                    yield line
-            if head is None:
-                carry += rest
-            if len(carry) > MAX_OBJECT:
-                head, carry = carry[:_RAW], b""
+            yield block
+            reached(source.tell())
+
+
+def _lines(blocks: Iterator[bytes]) -> Iterator[bytes | Fault]:
+    carry, head = b"", None
+    for block in blocks:
+        *whole, rest = block.split(b"\n")
+        for line in whole:
+            line = carry + line if carry else line
+            carry = b""
+            if head is not None or len(line) > MAX_OBJECT:
+                yield _too_long(line if head is None else head)
+                head = None
+            else:
+                yield line
+        if head is None:
+            carry += rest
+        if len(carry) > MAX_OBJECT:
+            head, carry = carry[:_RAW], b""
     if head is not None:
         yield _too_long(head)
     elif carry:
@@ -110,29 +128,28 @@ def _too_long(head: bytes) -> Fault:
     return Fault(TOO_LONG, head[:_RAW].decode("utf-8", "ignore"))
 
 
-def json_array(path: Path, charset: str) -> Iterator[Element]:
-    """The elements of the array that is the whole file.
+def json_array(path: Path, charset: str, reached: Reached) -> Iterator[Element]:
+    """The elements of the array that is the whole file. `reached` hears how many of its bytes were read.
 
     Raises UnreadableFeed where it is no JSON array any more: what follows has no reading.
     """
-    with path.open("rb") as source:
-        cursor = _Cursor(_texts(block for block, _ in normalised(source, declared=charset)))
-        cursor.take("[")
-        number = 0
-        if cursor.peek() == "]":
-            cursor.take("]")
-        else:
-            while True:
-                number += 1
-                text, value = cursor.value(number)
-                yield (text, value) if type(value) is JsonObject else Fault(BROKEN, text)
-                if cursor.peek() != ",":
-                    break
-                cursor.take(",")
-            if not cursor.take("]"):
-                raise _broken(number)
-        if cursor.peek():
-            raise UnreadableFeed(BROKEN, f"Something follows the JSON array, which ends after {number:,} elements.")
+    cursor = _Cursor(_texts(_blocks(path, charset, reached)))
+    cursor.take("[")
+    number = 0
+    if cursor.peek() == "]":
+        cursor.take("]")
+    else:
+        while True:
+            number += 1
+            text, value = cursor.value(number)
+            yield (text, value) if type(value) is JsonObject else Fault(BROKEN, text)
+            if cursor.peek() != ",":
+                break
+            cursor.take(",")
+        if not cursor.take("]"):
+            raise _broken(number)
+    if cursor.peek():
+        raise UnreadableFeed(BROKEN, f"Something follows the JSON array, which ends after {number:,} elements.")
 
 
 def _texts(blocks: Iterator[bytes]) -> Iterator[str]:

@@ -3,7 +3,7 @@
 # ruff: noqa: S608 - what is pasted is the path that the flow chose and the file's own column names, both quoted
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -11,12 +11,16 @@ from typing import Any
 import duckdb
 
 from services.aggregator.adapters.canonical_csv import CanonicalCsv
+from services.aggregator.adapters.duckdb_row_sql import quoted
 from services.aggregator.adapters.keyed_records import MAX_COLUMNS, check_header, too_many_columns
 from services.aggregator.errors import UnreadableFeed
+from services.aggregator.rules.reading_progress import Preparing
 from services.aggregator.rules.typed_values import NESTED, Unfit, Writing, fields_of
 
 _BATCH = 500
 _ENGINE_MB = 128
+_MAX_DEPTH = 22
+"""Of nodes in the schema, two to a list: with each further list the engine takes twice as long to open the file."""
 _NESTED = re.compile(r".*\]|(STRUCT|MAP|UNION|VARIANT)\b.*", re.DOTALL)
 _MOMENTS = re.compile(r"DATE|TIMESTAMP.*", re.DOTALL)
 _NUMBERS = re.compile(r"U?(TINY|SMALL|BIG|HUGE)INT|U?INTEGER|DECIMAL.*", re.DOTALL)
@@ -25,8 +29,8 @@ _ZONED = "TIMESTAMP WITH TIME ZONE"
 Convert = Callable[[Any], str]
 
 
-def write_parquet(path: Path, out: CanonicalCsv, writing: Writing) -> None:
-    """Writes a header and one line for each row.
+def write_parquet(path: Path, out: CanonicalCsv, writing: Writing, preparing: Preparing) -> None:
+    """Writes a header and one line for each row, and tells `preparing` how many.
 
     Raises UnreadableFeed: `format/broken_file` when it is no Parquet that can be read; for names that are no feed's.
     """
@@ -44,13 +48,15 @@ def write_parquet(path: Path, out: CanonicalCsv, writing: Writing) -> None:
         # DuckDB takes some programs for people at a terminal, and would draw among their log lines.
         engine.execute("SET enable_progress_bar = false")
         try:
-            _write(engine, _literal(str(path)), out, writing)
+            _write(engine, quoted(str(path)), out, writing, preparing)
         except duckdb.Error as error:
             message = "This Parquet file is damaged, or was written in a way that cannot be read."
             raise UnreadableFeed("format/broken_file", message) from error
 
 
-def _write(engine: duckdb.DuckDBPyConnection, path: str, out: CanonicalCsv, writing: Writing) -> None:
+def _write(
+    engine: duckdb.DuckDBPyConnection, path: str, out: CanonicalCsv, writing: Writing, preparing: Preparing
+) -> None:
     names = _column_names(engine, path)
     if len(names) > MAX_COLUMNS:
         raise too_many_columns()
@@ -61,6 +67,8 @@ def _write(engine: duckdb.DuckDBPyConnection, path: str, out: CanonicalCsv, writ
     selected = ", ".join(_selected(str(row[0]), str(row[1])) for row in described)
     converts = [_convert(kind, field, writing) for kind, field in zip(types, fields, strict=True)]
     out.row(names)
+    [(total,)] = engine.execute(f"SELECT sum(num_rows) FROM parquet_file_metadata({path})").fetchall()
+    reached, done = preparing.stage(int(total or 0)), 0
     rows = engine.execute(f"SELECT {selected} FROM read_parquet({path})")
     while batch := rows.fetchmany(_BATCH):
         for row in batch:
@@ -68,19 +76,28 @@ def _write(engine: duckdb.DuckDBPyConnection, path: str, out: CanonicalCsv, writ
                 out.row(["" if v is None else convert(v) for convert, v in zip(converts, row, strict=True)])
             except Unfit as unfit:
                 out.fault(unfit.code, ", ".join("" if v is None else str(v) for v in row))
+        done += len(batch)
+        reached(done)
 
 
 def _column_names(engine: duckdb.DuckDBPyConnection, path: str) -> list[str]:
-    """As the file has them: the engine renames what differs from another name in its case alone."""
+    """As the file has them: the engine renames what differs from another name in its case alone.
+
+    Raises UnreadableFeed for a file that the engine would be reading for hours, or for good.
+    """
     schema = engine.execute(f"SELECT name, coalesce(num_children, 0) FROM parquet_schema({path})").fetchall()
-    nodes: Iterator[tuple[str, int]] = iter(schema)
-    _, columns = next(nodes)
-    names = []
-    for _ in range(columns):
-        name, below = next(nodes)
-        names.append(name)
-        while below:
-            below += next(nodes)[1] - 1
+    names: list[str] = []
+    to_come: list[int] = []  # of each node around this one, how many more children it has
+    for name, children in schema:
+        if len(to_come) == 1:
+            names.append(name)
+        if to_come:
+            to_come[-1] -= 1
+        to_come.append(children)
+        if len(to_come) > _MAX_DEPTH:
+            raise UnreadableFeed("format/unsupported", f"The column {names[-1][:60]!r} is nested too deeply.")
+        while to_come and not to_come[-1]:
+            to_come.pop()
     return names
 
 
@@ -123,7 +140,3 @@ def _moment(text: str, zoned: bool, field: str | None, writing: Writing) -> str:
     except ValueError:
         return text
     return writing.moment(moment, field)
-
-
-def _literal(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"

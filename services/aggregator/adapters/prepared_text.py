@@ -4,6 +4,7 @@ CSV and its kin are left as they are. Everything else becomes one canonical CSV 
 rules judge the rows of every format.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,12 +27,15 @@ from services.aggregator.rules.file_signatures import (
     refusal_for,
 )
 from services.aggregator.rules.json_signs import LINES, json_kind
+from services.aggregator.rules.reading_progress import Preparing
 from services.aggregator.rules.typed_values import Writing
 from shared.schemas.feed_options import FeedOptions
 from shared.schemas.issues import Issue
 
 _HEADER_IN_FRONT = -1
 """Our header is a line more than the file has lines, or elements."""
+_UNPACKING, _ONE_PASS = 0.3, 0.8
+"""The share of what is still to be done that unpacking, and going through JSON once, are counted as."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +43,7 @@ class PreparedText:
     """Delimited text, and what it was before.
 
     `charset`: of the text that was handed in, None for Parquet and XLSX. `is_ours`: it is canonical CSV in UTF-8, of
-    `lines` lines, with or without quotes; a row's number is its line's plus `line_offset`. `notes` are about the feed.
+    `lines` lines; a row's number is its line's plus `line_offset`. `notes` are about the feed.
     """
 
     path: Path
@@ -51,27 +55,29 @@ class PreparedText:
     notes: tuple[Issue, ...] = ()
     is_ours: bool = False
     lines: int = 0
-    has_quotes: bool = False
 
 
-def prepare(path: Path, scratch: Path, options: FeedOptions, max_bytes: int) -> PreparedText:
+def prepare(
+    path: Path, scratch: Path, options: FeedOptions, max_bytes: int, told: Callable[[int], None]
+) -> PreparedText:
     """Recognises the file and prepares it; `scratch` is a folder that is made if anything must be written.
 
     Whoever calls removes it, also after an error. Raises UnreadableFeed; no more than `max_bytes` are ever written to
-    one file, of which there may be two.
+    one file, of which there may be two. `told` hears how far it is, in percent.
     """
+    preparing = Preparing(told)
     head = _head(path)
     compression = compression_of(head)
     if compression:
         scratch.mkdir(exist_ok=True)
         inside = scratch / "decompressed"
-        decompress(path, compression, inside, max_bytes)
+        decompress(path, compression, inside, max_bytes, preparing.stage(path.stat().st_size, _UNPACKING))
         path, head = inside, _head(inside)
         if compression_of(head):
             raise _refused(COMPRESSED_TWICE)
     container = container_of(head)
     if container:
-        return _of_container(container, path, _canonical(scratch), options, max_bytes, compression)
+        return _of_container(container, path, _canonical(scratch), options, max_bytes, compression, preparing)
     if refusal := refusal_for(head):
         raise _refused(refusal)
     charset, mark = charset_of(head, options.charset)
@@ -87,7 +93,9 @@ def prepare(path: Path, scratch: Path, options: FeedOptions, max_bytes: int) -> 
         return PreparedText(path, "csv", compression, charset)
     elements = json_lines if kind == LINES else json_array
     with CanonicalCsv(_canonical(scratch), max_bytes) as out:
-        write_objects(lambda: elements(path, charset), out, _writing(options))
+        # If all has to be written again, that is a pass of its own.
+        size = path.stat().st_size
+        write_objects(lambda: elements(path, charset, preparing.stage(size, _ONE_PASS)), out, _writing(options))
     return PreparedText(
         path=out.path,
         format=kind,
@@ -96,19 +104,24 @@ def prepare(path: Path, scratch: Path, options: FeedOptions, max_bytes: int) -> 
         line_offset=_HEADER_IN_FRONT,
         is_ours=True,
         lines=out.lines,
-        has_quotes=out.has_quotes,
     )
 
 
 def _of_container(
-    container: str, path: Path, canonical: Path, options: FeedOptions, max_bytes: int, compression: str | None
+    container: str,
+    path: Path,
+    canonical: Path,
+    options: FeedOptions,
+    max_bytes: int,
+    compression: str | None,
+    preparing: Preparing,
 ) -> PreparedText:
     sheet = None
     with CanonicalCsv(canonical, max_bytes) as out:
         if container == "parquet":
-            write_parquet(path, out, _writing(options))
+            write_parquet(path, out, _writing(options), preparing)
         else:
-            sheet = write_sheet(path, out, _writing(options), options.sheet, max_bytes)
+            sheet = write_sheet(path, out, _writing(options), options.sheet, max_bytes, preparing)
     return PreparedText(
         path=out.path,
         format="xlsx" if sheet else "parquet",
@@ -118,7 +131,6 @@ def _of_container(
         notes=sheet.notes if sheet else (),
         is_ours=True,
         lines=out.lines,
-        has_quotes=out.has_quotes,
     )
 
 

@@ -69,12 +69,6 @@ def names_of(aliases: AliasTable) -> KnownNames:
 _GENERIC = names_of(ALIASES)
 
 
-def field_of(column: str) -> str | None:
-    """What a column of this name means outside of presets."""
-    known = _GENERIC.get(fold(column))
-    return known[0] if known else None
-
-
 def known_names(cells: Sequence[str]) -> int:
     """How many of these cells are names of columns; a header has at least two."""
     return sum(fold(cell) in _GENERIC for cell in cells)

@@ -1,6 +1,5 @@
 """Which feed an object is, and whose: decided from its key and metadata alone."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -9,7 +8,7 @@ from uuid import UUID, uuid5
 
 from pydantic import TypeAdapter, ValidationError
 
-from shared.schemas.base import SellerId
+from shared.schemas.base import CORRELATION_ID, SellerId
 from shared.schemas.feeds import FeedError, FeedType, minted_at
 
 FEED_NAMESPACE = UUID("5d6a3f0e-2f1b-5c53-9a53-0e7d1c2b4a61")
@@ -17,7 +16,6 @@ FEED_NAMESPACE = UUID("5d6a3f0e-2f1b-5c53-9a53-0e7d1c2b4a61")
 
 FILE_NAME_LENGTH = 255
 LONGEST_UPLOAD, CLOCKS_DIFFER = timedelta(days=7), timedelta(minutes=5)
-_CORRELATION_ID = re.compile(r"^[A-Za-z0-9._:-]{1,64}$")
 _SELLER_ID: TypeAdapter[str] = TypeAdapter(SellerId)
 
 
@@ -129,7 +127,7 @@ def identify(ref: ObjectRef, facts: ObjectFacts | None, default_seller_id: str) 
             seller_id=seller_id,
             feed_type=feed_type,
             file_name=_file_name(ref.key, metadata),
-            correlation_id=offered if _CORRELATION_ID.match(offered) else str(feed_id),
+            correlation_id=offered if CORRELATION_ID.fullmatch(offered) else str(feed_id),
             ref=ref,
             size_bytes=facts.size_bytes if facts else None,
             received_at=_received_at(feed_id, facts.last_modified) if facts else None,

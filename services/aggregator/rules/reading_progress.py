@@ -1,6 +1,7 @@
 """How far a feed is: one number over all its phases, that never goes back."""
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from shared.schemas.events import Phase
@@ -42,3 +43,31 @@ class ReadingProgress:
     def now(self) -> Progress:
         with self._lock:
             return self._now
+
+
+Reached = Callable[[int], None]
+"""Hears how much of a source was consumed, in whatever is counted there."""
+
+
+class Preparing:
+    """One phase that goes through several sources, or through one several times: `told` hears its percents, 1-100.
+
+    Each percent is told once at most, and none after a higher one.
+    """
+
+    def __init__(self, told: Callable[[int], None]) -> None:
+        self._told = told
+        self._percent = 0
+
+    def stage(self, size: int, share: float = 1.0) -> Reached:
+        """For one pass over a source of `size`; it takes up this `share` of what is left of the phase."""
+        start = self._percent
+        span = (100 - start) * share
+
+        def reached(consumed: int) -> None:
+            percent = start + int(span * min(consumed, size) / max(size, 1))
+            if percent > self._percent:
+                self._percent = percent
+                self._told(percent)
+
+        return reached

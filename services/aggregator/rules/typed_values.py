@@ -94,6 +94,9 @@ class Writing:
         if moment.tzinfo is not None:
             moment = moment.astimezone(UTC)
         if field == "occurred_at" and self.date_format:
+            if "%y" in self.date_format.replace("%%", "") and not 1969 <= moment.year <= 2068:
+                # Two digits would name another century. This form is none that the format asks for: it is refused.
+                return moment.isoformat()
             # A format may ask for a zone; the day of a time without one is taken as written.
             return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).strftime(self.date_format)
         if moment.tzinfo is None and moment.time() == moment.time().min:

@@ -95,8 +95,9 @@ def test_the_name_is_the_uploaders_where_ingest_kept_it_else_the_keys() -> None:
 
 def test_a_correlation_id_is_taken_over_if_it_is_one_and_is_else_the_feeds_own() -> None:
     assert best(facts("acme/a.csv", correlation_id="req-1")).correlation_id == "req-1"
-    feed = best(facts("acme/a.csv", correlation_id="no good\n"))
-    assert feed.correlation_id == str(feed.feed_id)
+    for offered in ("no good", "good\n", "", "x" * 65):
+        feed = best(facts("acme/a.csv", correlation_id=offered))
+        assert feed.correlation_id == str(feed.feed_id)
 
 
 def test_what_is_not_there_any_more_is_said_so_under_the_id_its_key_names() -> None:

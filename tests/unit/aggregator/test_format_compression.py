@@ -48,7 +48,9 @@ def test_every_member_and_frame_is_read(read: Read, content: bytes, compression:
 def test_large_contents_come_out_as_they_went_in(tmp_path: Path, compress: Compress) -> None:
     content = b"".join(b"Shirt %d,1,2,2\n" % (n * n) for n in range(200_000))
     (tmp_path / "in").write_bytes(compress(content))
-    decompress(tmp_path / "in", "gzip" if compress is gzip.compress else "zstd", tmp_path / "out", len(content))
+    decompress(
+        tmp_path / "in", "gzip" if compress is gzip.compress else "zstd", tmp_path / "out", len(content), lambda _: None
+    )
     assert (tmp_path / "out").read_bytes() == content
 
 
@@ -100,7 +102,7 @@ def test_a_bomb_is_stopped_at_the_limit(tmp_path: Path, kind: str) -> None:
     path.write_bytes(_bomb(kind))
     limit = 10_000_000
     with pytest.raises(UnreadableFeed) as refused:
-        decompress(path, kind, out, limit)
+        decompress(path, kind, out, limit, lambda _: None)
     assert refused.value.code == "format/too_large"
     assert out.stat().st_size <= limit
 

@@ -31,6 +31,8 @@ def test_it_is_recognised_and_reported_by_the_lines_of_the_file(read: Read) -> N
         ("[1]", "format/broken_json"),
         ('{"quantity": NaN}', "format/broken_json"),
         ('{"x": ' + "[" * 100_000, "format/broken_json"),
+        (GOOD[:-1] + ', "x": ' + "[" * 101 + "]" * 101 + "}", "format/nested_value"),
+        (GOOD[:-1] + ', "x": ' + '{"x":' * 600 + "1" + "}" * 600 + "}", "format/nested_value"),
         ('{"quantity": 1, "quantity": 2}', "format/repeated_key"),
         ('{"x": 1, "x": 1}', "format/repeated_key"),
         ('{"product_name": ["A"], "quantity": 1, "amount": 1}', "format/nested_value"),
@@ -43,7 +45,7 @@ def test_it_is_recognised_and_reported_by_the_lines_of_the_file(read: Read) -> N
         ('{"product_name": "' + "x" * 300_000 + '", "quantity": 1, "amount": 1}', "format/line_too_long"),
         ('{"x": "' + "x" * (3 * MAX_OBJECT) + '"}', "format/line_too_long"),
     ],
-    ids=range(17),
+    ids=range(19),
 )
 def test_a_line_that_is_no_row_costs_no_other(read: Read, line: str, code: str) -> None:
     reading = read(f"{GOOD}\n{line}\n{GOOD}\n{GOOD}\n")
@@ -53,6 +55,13 @@ def test_a_line_that_is_no_row_costs_no_other(read: Read, line: str, code: str) 
     assert rejected.raw
     if code.startswith("format/") and "\\u" not in line:
         assert line.startswith(rejected.raw) or "x" * 100 in rejected.raw
+
+
+def test_an_ignored_column_may_hold_what_is_nested_a_hundred_deep(read: Read) -> None:
+    nested = '{"y":[' * 50 + "]}" * 50
+    reading = read(f'{GOOD[:-1]}, "x": {nested}}}\n')
+    assert [code for code in reading.codes if code[0]] == []
+    assert reading.counts.rows_accepted == 1
 
 
 @pytest.mark.parametrize(("more", "codes"), [(0, []), (1, [(2, "format/line_too_long")])])

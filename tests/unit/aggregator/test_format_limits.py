@@ -23,7 +23,7 @@ def peak():
 
 scratch, *feeds = map(Path, sys.argv[1:])
 for path in feeds:
-    prepared = prepare(path, scratch, FeedOptions(), 1 << 40)
+    prepared = prepare(path, scratch, FeedOptions(), 1 << 40, lambda _: None)
     with prepared.path.open("rb") as text:
         lines = sum(block.count(b"\\n") for block in iter(lambda: text.read(1 << 20), b""))
     print(prepared.format, lines, peak())

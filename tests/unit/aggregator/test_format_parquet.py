@@ -170,6 +170,37 @@ def test_typed_dates_pass_a_format_that_was_given_for_texts(read: Read, parquet:
     assert [c.sale_date.isoformat() for c in path_free.contributions] == ["2026-03-04"]
 
 
+@pytest.mark.parametrize(
+    ("day", "expected"),
+    [
+        ("1969-01-05", "validation/date_out_of_range"),
+        ("1968-12-31", "validation/invalid_date"),
+        ("1926-01-05", "validation/invalid_date"),
+        ("2069-01-05", "validation/invalid_date"),
+        ("1970-01-05", "1970-01-05"),
+    ],
+)
+@pytest.mark.parametrize("date_format", ["%y-%m-%d", "%d/%m/%y"])
+def test_a_year_that_two_digits_cannot_tell_is_read_as_no_other(
+    read: Read, parquet: Write, date_format: str, day: str, expected: str
+) -> None:
+    select = f"SELECT 'A' AS product_name, 1 AS quantity, 1 AS amount, DATE '{day}' AS date"
+    reading = read(parquet(select), date_format=date_format)
+    told = [issue.code for issue in reading.issues] or [c.sale_date.isoformat() for c in reading.contributions]
+    assert told == [expected]
+
+
+@pytest.mark.parametrize(("levels", "is_read"), [(8, True), (20, False)])
+def test_lists_in_lists_are_not_read_at_any_depth(read: Read, parquet: Write, levels: int, is_read: bool) -> None:
+    """With fifty of them, a file of a kilobyte would keep the engine busy for good."""
+    nested = "[" * levels + "1" + "]" * levels
+    content = parquet(f"SELECT 'A' AS product_name, 1 AS quantity, 1 AS amount, {nested} AS x, 'B' AS y")
+    if is_read:
+        assert read(content).recognised.ignored_columns == ["x", "y"]
+    else:
+        assert refusal(read, content).code == "format/unsupported"
+
+
 def test_a_file_that_unpacks_to_more_than_allowed_is_stopped(tmp_path: Path, parquet: Write) -> None:
     path = tmp_path / "feed"
     path.write_bytes(parquet("SELECT repeat('A', 200) AS product_name, 1 AS quantity, 1 AS amount FROM range(100000)"))

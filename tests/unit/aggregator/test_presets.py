@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 
 from services.aggregator.adapters.duckdb_feeds import DuckDbFeedReader
+from services.aggregator.rules.presets import AMAZON_ALL_ORDERS, SHOPIFY_ORDERS, Preset
 from tests.oracle.books import Books, expect, is_personal
 from tests.oracle.layouts import fold
 from tests.oracle.random_feeds import Dialect, Table, dialects, file_of
@@ -81,6 +82,39 @@ def test_a_recorded_export_is_read_as_is_written_beside_it(
 def test_the_oracle_reads_a_recorded_export_so_too(path: Path) -> None:
     found = expect(path.read_bytes())
     assert told(found.layout.name, found.books) == json.loads(path.with_suffix(".json").read_text("utf-8"))
+
+
+@pytest.mark.parametrize(
+    ("preset", "personal", "kept"),
+    [
+        (
+            AMAZON_ALL_ORDERS,
+            "ship-city ship-state ship-postal-code ship-country cpf purchase-order-number address-type buyer-email "
+            "buyer-name buyer-phone-number buyer-company-name buyer-tax-registration-id buyer-vat-number "
+            "buyer-citizen-id recipient-name ship-address-1 ship-phone-number bill-name bill-address-1 bill-city "
+            "bill-phone-number invoice-business-legal-name invoice-business-address invoice-business-tax-id "
+            "licensee-name license-number license-state customized-url customized-page gift-message-text "
+            "delivery-instructions",
+            "amazon-order-id merchant-order-id purchase-date last-updated-date order-status fulfillment-channel "
+            "sales-channel ship-service-level product-name sku asin item-status quantity currency item-price item-tax "
+            "shipping-price gift-wrap-price item-promotion-discount ship-promotion-discount promotion-ids "
+            "is-business-order price-designation order-invoice-type",
+        ),
+        (
+            SHOPIFY_ORDERS,
+            "Email Phone Accepts_Marketing Billing_Name Billing_Street Billing_Address1 Billing_Company Billing_Zip "
+            "Billing_Province_Name Billing_Phone Shipping_Name Shipping_Street Shipping_Address2 Shipping_Company "
+            "Shipping_City Shipping_Zip Shipping_Province Shipping_Province_Name Shipping_Country Shipping_Phone Notes "
+            "Note_Attributes Receipt_Number Device_ID",
+            "Name Financial_Status Paid_at Currency Subtotal Shipping Shipping_Method Taxes Total Discount_Code "
+            "Created_at Lineitem_quantity Lineitem_name Lineitem_sku Vendor Tags Source Payment_Method Refunded_Amount",
+        ),
+    ],
+    ids=["amazon", "shopify"],
+)
+def test_of_the_documented_columns_those_about_buyers_are_personal(preset: Preset, personal: str, kept: str) -> None:
+    assert [name for name in personal.split() if not preset.is_personal(name)] == []
+    assert [name for name in kept.split() if preset.is_personal(name)] == []
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)

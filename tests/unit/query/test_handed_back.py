@@ -1,12 +1,15 @@
-"""Under which name rejected rows are saved: one that no file system, header or reader can be led astray by."""
+"""What is handed back where no report is stored, and names that lead no file system, header or reader astray."""
 
 import re
+from datetime import UTC, datetime
+from uuid import UUID
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.query.rules.handed_back import attachment, rejected_file_name
+from services.query.rules.handed_back import attachment, plain_report, rejected_file_name
+from shared.schemas.feeds import FeedType, FeedView, ProcessingStatus, Recognised
 
 
 @pytest.mark.parametrize(
@@ -46,3 +49,27 @@ def test_no_name_breaks_out_of_its_header(file_name: str) -> None:
     header = attachment(saved_as)
     assert header.isascii()
     assert re.fullmatch(r"attachment; filename=\"[A-Za-z0-9._ -]+\"; filename\*=UTF-8''[A-Za-z0-9._~%-]+", header)
+
+
+def test_a_report_that_was_not_stored_says_all_that_is_known_of_the_feed() -> None:
+    replaces, replaced_by, corrects, duplicate_of = (UUID(int=n) for n in range(4))
+    feed = FeedView(
+        feed_id=UUID(int=9),
+        seller_id="acme",
+        feed_type=FeedType.TRANSACTIONS,
+        file_name="a.csv",
+        processing_status=ProcessingStatus.DONE,
+        duplicate_of=duplicate_of,
+        replaces=replaces,
+        replaced_by=replaced_by,
+        corrects=corrects,
+        recognised=Recognised(format="csv", layout="header"),
+        correlation_id="c",
+        received_at=datetime(2026, 3, 4, tzinfo=UTC),
+    )
+    header = plain_report(feed).header.model_dump()
+    shown = feed.model_dump()
+    assert {name: header[name] for name in header.keys() & shown.keys()} == {
+        name: shown[name] for name in header.keys() & shown.keys()
+    }
+    assert {"recognised", "replaces", "replaced_by", "corrects", "duplicate_of"} <= header.keys() & shown.keys()
