@@ -54,6 +54,11 @@ class Outside:
     kill: Kill
     leases_run_out: Callable[[str], Awaitable[None]]
 
+    async def time_passes(self, worker: str) -> None:
+        """What that worker holds is free for others: its messages are visible, its leases are over."""
+        self.queues.let_go(worker)
+        await self.leases_run_out(worker)
+
 
 @dataclass
 class LivingProcess:
@@ -66,7 +71,7 @@ class LivingProcess:
 @asynccontextmanager
 async def open_process(outside: Outside, name: str, rng: Random) -> AsyncIterator[LivingProcess]:
     """Ends as its life did: at once if it crashed, else cleanly, as SIGTERM has it."""
-    life = Life(name, outside.faults, outside.moments, outside.leases_run_out)
+    life = Life(name, outside.faults, outside.moments, outside.time_passes)
     pool = FaultyPool(outside.url, life, outside.kill)
     threads = ReadingThreads(2)
     s3: Any = MemoryS3(outside.buckets, life)

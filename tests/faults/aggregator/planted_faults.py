@@ -50,6 +50,9 @@ TARGETS = (
 """Steps at which some runs strike again and again, so that rare ones get their share."""
 
 
+BEDS = ("before START TRANSACTION", "before SELECT feed_id, seller_id", "get_object uploads", "put_object")
+"""Where a worker falls asleep over a feed that others finish meanwhile: some runs have nothing but sleepers."""
+
 POLLING = ("receive_message", "SELECT o.id FROM", "SELECT COUNT(*) AS")
 """Taken most of all, and least interesting."""
 
@@ -69,9 +72,11 @@ class Faults:
         self._rate = 10 ** rng.uniform(-2.0, -0.9)
         self._target = rng.choice(TARGETS) if rng.random() < 0.6 else ""
         self._kinds = set(rng.sample(sorted(KINDS), rng.randint(1, 4))) if rng.random() < 0.5 else set(KINDS)
+        if rng.random() < 0.2:
+            self._target, self._kinds = rng.choice(BEDS), {"stall"}
         self._left = rng.randint(2, 12)
         self._crashes_left = rng.randint(1, 4)
-        self._stalls_left = 3
+        self._stalls_left = 4
         self._visits: Counter[str] = Counter()
 
     @property
@@ -142,15 +147,18 @@ class Life:
     """Of one process. Dead, it takes no further step."""
 
     def __init__(
-        self, name: str, faults: Faults, moments: Moments, leases_run_out: Callable[[str], Awaitable[None]]
+        self, name: str, faults: Faults, moments: Moments, time_passes: Callable[[str], Awaitable[None]]
     ) -> None:
+        """`time_passes`: for everybody but the process of this name."""
         self.name = name
         self.dead = False
         self.over = asyncio.Event()
         self._faults = faults
         self._moments = moments
-        self._leases_run_out = leases_run_out
+        self._time_passes = time_passes
         self._loop = asyncio.get_running_loop()
+        self._awake = asyncio.Event()
+        self._awake.set()
 
     def die(self) -> None:
         self.dead = True
@@ -164,14 +172,23 @@ class Life:
         self._moments.step()
         kind = None if self.dead else self._faults.draw(self.name, step, kinds)
         if kind == "stall":
-            await self._leases_run_out(self.name)
-            await self._moments.pass_by(8 + zlib.crc32(step.encode()) % 60, STALL_SECONDS)
+            await self._sleep(8 + zlib.crc32(step.encode()) % 60)
             kind = None
+        await self._awake.wait()
         if kind == "crash":
             self.die()
         if self.dead:
             raise Crash(step)
         return kind
+
+    async def _sleep(self, steps: int) -> None:
+        """All of the process: nothing of it renews a lease or keeps a message hidden."""
+        self._awake.clear()
+        try:
+            await self._time_passes(self.name)
+            await self._moments.pass_by(steps, STALL_SECONDS)
+        finally:
+            self._awake.set()
 
     def at_in_thread(self, step: str) -> None:
         """The same for a reading thread, which can only crash."""

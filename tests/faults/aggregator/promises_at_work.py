@@ -76,7 +76,7 @@ class PromisesAtWork:
         return f"P3: announced before its elder {elder['event_id']}: {body}" if elder else None
 
     async def leases_run_out(self, worker: str = "%") -> None:
-        """As if a minute had passed in which that worker, or every one, did nothing. Rows that are locked are spared."""
+        """As if a minute had passed in which that worker, or every one, did nothing. Locked rows are spared."""
         sellers = self._world.sellers
         async with self._admin.transaction() as session:
             places = ", ".join(["%s"] * len(sellers))

@@ -46,9 +46,8 @@ class Crew:
             async with open_process(self.outside, name, self.rng) as process:
                 self.living[place] = process
                 await process.life.over.wait()
-            # Time passes before it is missed: what it held is free for others.
-            self.outside.queues.let_go(name)
-            await self.outside.leases_run_out(name)
+            # Before it is missed.
+            await self.outside.time_passes(name)
 
     def any(self) -> LivingProcess:
         return self.rng.choice(list(self.living.values()))
