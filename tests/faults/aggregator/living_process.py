@@ -81,7 +81,7 @@ async def open_process(outside: Outside, name: str, rng: Random) -> AsyncIterato
     relay = RelayEvents(
         MySqlOutbox(pool),
         OutboxRoutes(SnsFeedEvents(sns, "topic", CALL_SECONDS), SqsWorkOrders(sqs, "uploads", CALL_SECONDS)),
-        poll_seconds=2.0,
+        poll_seconds=5.0,
         keep_seconds=1_000_000,
         backoff=Backoff(0.2, 1.0),
     )

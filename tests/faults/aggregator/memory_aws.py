@@ -183,8 +183,8 @@ class MemorySns:
 
 # --- SQS ---------------------------------------------------------------------------------------------------------
 
-LONGEST_HIDDEN = 1.0
-SHORTEST_HIDDEN = 0.3
+LONGEST_HIDDEN = 1.5
+SHORTEST_HIDDEN = 0.5
 """Seconds of the hurried clock: a lease's minute would outlast a run, and nothing may turn in circles."""
 
 
