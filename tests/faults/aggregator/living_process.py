@@ -29,7 +29,8 @@ from shared.runtime.sqs_worker import Sharing, SqsWorker, WorkerLimits
 from shared.schemas.feeds import FeedType
 from tests.faults.aggregator.faulty_database import FaultyPool, Kill
 from tests.faults.aggregator.hurried_loop import HURRY
-from tests.faults.aggregator.memory_aws import Buckets, MemoryS3, MemorySns, MemorySqs, Queues, Topic
+from tests.faults.aggregator.memory_s3 import Buckets, MemoryS3
+from tests.faults.aggregator.memory_topic_and_queues import MemorySns, MemorySqs, Queues, Topic
 from tests.faults.aggregator.planted_faults import Faults, Life, Moments
 from tests.flow.aggregator.fakes import LineReader
 

@@ -7,7 +7,7 @@ from urllib.parse import unquote_plus
 from pymysql.err import MySQLError
 
 from shared.runtime.mysql import MySqlPool
-from tests.faults.aggregator.memory_aws import Queues
+from tests.faults.aggregator.memory_topic_and_queues import Queues
 from tests.faults.aggregator.random_world import GARBAGE, World
 
 _ENDED = """

@@ -8,7 +8,7 @@ import pytest
 
 from services.aggregator.adapters.s3_receipts import S3Receipts
 from services.aggregator.errors import Outage
-from tests.faults.aggregator.memory_aws import Body
+from tests.faults.aggregator.memory_s3 import Body
 
 FEED_ID = UUID("01a20073-d180-7bf2-b00f-8844b2a13bdb")
 

@@ -13,7 +13,7 @@ from services.aggregator.rules.callers import OPERATOR
 from shared.runtime.mysql import MySqlPool
 from tests.faults.aggregator.audited_books import Auditor
 from tests.faults.aggregator.living_process import LivingProcess, Outside, open_process
-from tests.faults.aggregator.memory_aws import Queues, Topic
+from tests.faults.aggregator.memory_topic_and_queues import Queues, Topic
 from tests.faults.aggregator.mortal_process import Crash
 from tests.faults.aggregator.planted_faults import Faults, Moments
 from tests.faults.aggregator.promises_at_work import PromisesAtWork
