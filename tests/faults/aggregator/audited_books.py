@@ -24,6 +24,9 @@ _EVENT_OF_STEP = {
 }
 """The steps of a feed's life that are announced."""
 
+_READINGS = ("applied", "duplicate", "failed", "reprocess_failed", "superseded")
+"""With which a worker's reading ends."""
+
 
 class Auditor:
     """Of one run: reads everything once, then judges."""
@@ -59,6 +62,7 @@ class Auditor:
         for seller in self._world.sellers:
             self._ended_as_it_may(seller, feeds, steps.get(seller, ()))
         self._totals_are_what_the_files_say(feeds, totals)
+        self._ended_by_the_last_to_claim(feeds, history)
         self._announced_as_stored(outbox)
         self._announced_what_happened(feeds, history)
         self._evidence_agrees(feeds)
@@ -122,6 +126,20 @@ class Auditor:
             stored[row["seller_id"], row["product_name"]] += row["transactions"]
             assert row["quantity"] == 2 * row["transactions"], row
         assert stored == expected, "P2: the totals are not what is in the files that count"
+
+    def _ended_by_the_last_to_claim(self, feeds: Mapping[str, Row], history: Sequence[Row]) -> None:
+        """Whose lease ran out, or whose work was called off, stores nothing any more."""
+        for feed_id in feeds:
+            claimed: str | None = None
+            for step in (step for step in history if step["feed_id"] == feed_id):
+                fence = json.loads(step["detail"]).get("fence")
+                if step["event"] == "claimed":
+                    claimed = fence
+                elif step["event"] in _READINGS:
+                    assert fence == claimed, f"P2: {feed_id} {step['event']} under {fence}, claimed under {claimed}"
+                    claimed = None
+                elif step["event"] not in ("received", "corrects", "corrected", "replaces"):
+                    claimed = None
 
     # --- P3 ---------------------------------------------------------------------------------------------------------
 
