@@ -16,6 +16,7 @@ from services.aggregator.errors import (
     LeaseLost,
     MissingObject,
     MustWait,
+    NoLongerSame,
     RelationRefused,
     SameContent,
     UnreadableFeed,
@@ -136,6 +137,8 @@ class ConcludeFeed:
             except OTHER_ENDS as reason:
                 await self._wait_if_on_its_way(work, reason)
                 conclusion = other_end(reason, work.sha256, work.options)
+            except NoLongerSame:
+                conclusion = None
             else:
                 return
         raise LeaseLost(f"what {claim.feed.feed_id} means for other feeds keeps changing")

@@ -42,6 +42,10 @@ class SameContent(AggregatorError):
         self.rows_received = rows_received
 
 
+class NoLongerSame(AggregatorError):
+    """The feed with the same bytes counts no longer: this one has to be read after all."""
+
+
 class RelationRefused(AggregatorError):
     """The feed that this one is to replace or correct cannot be; this one is FATAL."""
 

@@ -184,8 +184,8 @@ class Ledger(Protocol):
     ) -> None:
         """Store everything about the feed's end, its events included, in one transaction, or nothing at all.
 
-        Raises LeaseLost, SameContent, RelationRefused, MustWait, NewerVersion, OrderUnknown, BooksDoNotClose, or
-        Outage; after an Outage it may be stored or not.
+        Raises LeaseLost, SameContent, NoLongerSame, RelationRefused, MustWait, NewerVersion, OrderUnknown,
+        BooksDoNotClose, or Outage; after an Outage it may be stored or not.
         """
         ...
 

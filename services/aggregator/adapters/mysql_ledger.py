@@ -18,7 +18,7 @@ from services.aggregator.adapters.mysql_outbox_entries import announce
 from services.aggregator.adapters.mysql_relations import Relations
 from services.aggregator.adapters.mysql_times import naive
 from services.aggregator.adapters.mysql_totals import add_to_totals, take_back
-from services.aggregator.errors import LeaseLost, Outage, SameContent
+from services.aggregator.errors import LeaseLost, NoLongerSame, Outage, SameContent
 from services.aggregator.ports import ContributionBatches
 from services.aggregator.rules.feed_announcements import outcome_body, replaced_event
 from services.aggregator.rules.feed_history import Step, end_of
@@ -129,6 +129,9 @@ def _may_end(conclusion: Conclusion, decision: Decision) -> Succession:
     same = succession.duplicate_of
     if same and same.feed_id != conclusion.duplicate_of:
         raise SameContent(same.feed_id, same.rows_received)
+    if conclusion.duplicate_of and not same:
+        # What it takes the place of may be what took that one's place: stored so, nothing would count.
+        raise NoLongerSame
     return succession
 
 

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from services.aggregator.adapters.s3_uploads import storage_outages
-from services.aggregator.errors import MissingObject
+from services.aggregator.errors import MissingObject, Outage
 from shared.schemas.feeds import Receipt
 
 if TYPE_CHECKING:
@@ -29,4 +29,6 @@ class S3Receipts:
                     text: bytes = await body.read(_RECEIPT_MAX_BYTES)
         except MissingObject:
             return None
+        if len(text) != answer["ContentLength"]:
+            raise Outage(f"the receipt of {feed_id} ended after {len(text)} of {answer['ContentLength']} bytes")
         return Receipt.model_validate_json(text)

@@ -12,7 +12,7 @@ from pathlib import Path
 from uuid import UUID
 
 from services.aggregator.apply_feed import ApplyFeed, Limits, Ports
-from services.aggregator.errors import LeaseLost, MissingObject, NoSuchFeed, SameContent, UnreadableFeed
+from services.aggregator.errors import LeaseLost, MissingObject, NoLongerSame, NoSuchFeed, SameContent, UnreadableFeed
 from services.aggregator.ports import Contribution, ContributionBatches, ReadRequest
 from services.aggregator.rules.callers import Caller
 from services.aggregator.rules.feed_identity import FeedIdentity, ObjectFacts, ObjectRef
@@ -219,6 +219,8 @@ class MemoryStore:
             plan = permitted(self._decide(claim, options, conclusion.sha256, listed))
             if plan.duplicate_of and plan.duplicate_of.feed_id != conclusion.duplicate_of:
                 raise SameContent(plan.duplicate_of.feed_id, plan.duplicate_of.rows_received)
+            if conclusion.duplicate_of and not plan.duplicate_of:
+                raise NoLongerSame
             for feed_id in plan.takes_place_of:
                 self.rows[feed_id].replaced_by = claim.feed.feed_id
                 self.rows[feed_id].contributions = []

@@ -153,6 +153,23 @@ async def test_what_cannot_be_meant_is_fatal_without_being_read(
     assert world.reader.read_feeds == []
 
 
+async def test_a_duplicate_is_read_after_all_if_its_original_counts_no_longer(world: World) -> None:
+    first = world.uploads.put("acme/a.csv", b"shirt,3\n")
+    await world.flow()(first)
+    original = world.only()
+
+    def replaced_meanwhile(step: str) -> None:
+        if step == "commit":
+            original.replaced_by = MINTED
+
+    world.at_every_step(replaced_meanwhile)
+    second = world.uploads.put("acme/b.csv", b"shirt,3\n")
+    assert await world.flow()(second) == Finished()
+    row = world.store.rows[dropped_feed_id(second)]
+    assert row.conclusion
+    assert (row.conclusion.duplicate_of, row.conclusion.counts.rows_accepted) == (None, 3)
+
+
 async def test_the_same_bytes_are_a_duplicate_and_not_read_again(world: World) -> None:
     first = world.uploads.put("acme/a.csv", b"shirt,3\nsock\n")
     second = world.uploads.put("acme/b.csv", b"shirt,3\nsock\n")

@@ -12,7 +12,7 @@ import pytest
 
 from services.aggregator.adapters.mysql_feeds import MySqlFeeds
 from services.aggregator.adapters.mysql_ledger import MySqlLedger
-from services.aggregator.errors import LeaseLost, MustWait, NewerVersion, RelationRefused, SameContent
+from services.aggregator.errors import LeaseLost, MustWait, NewerVersion, NoLongerSame, RelationRefused, SameContent
 from services.aggregator.ports import Contribution
 from services.aggregator.rules.feed_identity import FeedIdentity
 from services.aggregator.rules.feed_lease import AlreadyTerminal, Claimed
@@ -227,6 +227,22 @@ async def test_the_same_bytes_written_again_leave_the_first_version_counting(
     assert (await records.feed(version(2).feed_id))["duplicate_of"] == str(version(1).feed_id)
     await applying.version(version(3), B, SOCK)
     assert await transactions(records) == {"sock": 1}
+    await records.assert_books_close()
+
+
+async def test_a_duplicate_whose_original_lost_its_place_meanwhile_has_to_be_read(
+    applying: Applying, records: Records
+) -> None:
+    """Or nothing would count: the third takes the place of the second, which took that of the first."""
+    await applying.version(version(1), A, SHIRT)
+    third = await applying.claim(version(3))
+    with pytest.raises(SameContent) as same:
+        await applying.commit(third, A, SHIRT)
+    await applying.version(version(2), B, SOCK)
+    with pytest.raises(NoLongerSame):
+        await applying.ledger.commit(third, duplicate(same.value.feed_id, same.value.rows_received, A), None)
+    await applying.commit(third, A, SHIRT)
+    assert await transactions(records) == {"shirt": 3}
     await records.assert_books_close()
 
 
