@@ -14,7 +14,7 @@ from datetime import date
 from pathlib import Path
 
 from services.aggregator.adapters.duckdb_line_faults import mark_faults
-from services.aggregator.adapters.duckdb_plain_scan import KEYS, PlainScan
+from services.aggregator.adapters.duckdb_plain_scan import ID_HASH, KEYS, PlainScan
 from services.aggregator.adapters.duckdb_row_sql import Judging, lines_sql
 from services.aggregator.adapters.duckdb_session import FeedSession
 from services.aggregator.ports import Contribution
@@ -176,7 +176,7 @@ class FeedLoader:
         counted = "plain AND id_hash IS NOT NULL"
         hashes = [f"SELECT id_hash AS h FROM scanned WHERE {counted}"]
         if has_rows:
-            hashes.append(f"SELECT hash(transaction_id, item) FROM rows WHERE {USABLE} AND transaction_id <> ''")
+            hashes.append(f"SELECT {ID_HASH} FROM rows WHERE {USABLE} AND transaction_id <> ''")
         self._session.create("twice", f"SELECT h FROM ({' UNION ALL '.join(hashes)}) GROUP BY h HAVING count(*) > 1")
         if not self._session.count("SELECT count(*) FROM twice"):
             return False
@@ -195,7 +195,7 @@ class FeedLoader:
         tables += ["SELECT *, true AS counted FROM suspects"] if has_suspects else []
         if not tables:
             return False
-        every = f"""(SELECT *, hash(transaction_id, item) AS h FROM ({" UNION ALL ".join(tables)})
+        every = f"""(SELECT *, {ID_HASH} AS h FROM ({" UNION ALL ".join(tables)})
                      WHERE {USABLE} AND transaction_id <> '')"""
         value = f"struct_pack({', '.join(f'{column} := {column}' for column in _VALUES)})"
         self._session.create(

@@ -28,13 +28,17 @@ KEYS = ("product_id", "product_name", "category", "currency", "day")
 _QUANTITY = "-?[1-9][0-9]{0,5}"
 _WHOLE = "[0-9]{1,8}"
 _REVENUE = r"-?[0-9]{1,12}(\.[0-9]{1,4})?"
-_ID = r"[^\p{Z}\p{C}\x{fdd1}'']([^\p{C}\x{fdd1}]*[^\p{Z}\p{C}\x{fdd1}])?"
+_NAME = r"[^\p{Z}\p{C}\x{fdd1}'']([^\p{C}\x{fdd1}]*[^\p{Z}\p{C}\x{fdd1}])?"
 _ROOM, _ROOM_IN_FRAMED = 8, 72
 _TEXT = "[!-&(-~]([ -~]*[!-~])?"
 """Printable ASCII without white space around it, nor the ' that our own CSV puts in front."""
 _PRODUCT = (("product_name", MAX_NAME), ("product_id", MAX_ID))
 _ITEMS = {"line_id": "l", "product_id": "i", "product_name": "n"}
 """What tells the lines of one transaction apart, first come first; the letters keep ids apart from names."""
+
+
+ID_HASH = "hash(transaction_id, left(item, 1), substr(item, 2))"
+"""Of a judged row, what _id_hash is of a plain one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,17 +220,19 @@ class PlainScan:
         return [field for field in _ITEMS if field in self.layout.columns.position]
 
     def _is_plain_id(self, field: str) -> str:
-        """Blank, or such that only NFC lies between the text as it stands and as it is compared."""
+        """Blank, or such that the text as it stands is what is compared; of names, such that only NFC lies between."""
         cell = self._cell(field)
-        # NFC makes some characters two, or three.
-        short = f"(length({cell}) <= {MAX_ID // 3} OR length(nfc_normalize({cell})) <= {MAX_ID})"
-        fits = f"{short} AND " if field in ("transaction_id", "line_id") else ""
-        return f"({cell} = '' OR ({fits}regexp_full_match({cell}, '{_ID}')))"
+        if field == "product_name":
+            return f"({cell} = '' OR regexp_full_match({cell}, '{_NAME}'))"
+        return f"({cell} = '' OR (strlen({cell}) <= {MAX_ID} AND regexp_full_match({cell}, '{_TEXT}')))"
 
     def _id_hash(self) -> str:
-        item = "''"
+        """The same number as ID_HASH of the row, were it judged."""
+        kind, value = "''", "''"
         for field in reversed(self._item_fields()):
             cell = self._cell(field)
-            item = f"CASE WHEN {cell} <> '' THEN '{_ITEMS[field]}' || nfc_normalize({cell}) ELSE {item} END"
+            compared = f"nfc_normalize({cell})" if field == "product_name" else cell
+            kind = f"CASE WHEN {cell} <> '' THEN '{_ITEMS[field]}' ELSE {kind} END"
+            value = f"CASE WHEN {cell} <> '' THEN {compared} ELSE {value} END"
         cell = self._cell("transaction_id")
-        return f"CASE WHEN {cell} <> '' THEN hash(nfc_normalize({cell}), {item}) END"
+        return f"CASE WHEN {cell} <> '' THEN hash({cell}, {kind}, {value}) END"
