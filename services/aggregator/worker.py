@@ -51,7 +51,10 @@ class FeedUploads:
     async def _one(self, record: S3Record, receive_count: int) -> Retry | None:
         try:
             outcome = await self._apply(_ref(record), record.s3.object.size)
-        except (Outage, LeaseLost, MustWait) as error:
+        except MustWait as error:
+            # That feed may take as long as any; no try of this one's may be used up by it.
+            return Retry(str(error), wait_for_lease(0, receive_count))
+        except (Outage, LeaseLost) as error:
             return Retry(str(error))
         if isinstance(outcome, HeldElsewhere):
             reason = f"feed {outcome.feed_id} is with another worker"

@@ -98,7 +98,7 @@ async def test_what_names_no_possible_object_is_rejected_at_once(where: str, wha
     assert isinstance(await handle(Flow(), json.dumps(body)), Reject)
 
 
-@pytest.mark.parametrize("error", [Outage, LeaseLost, lambda: MustWait(UUID(int=1))])
+@pytest.mark.parametrize("error", [Outage, LeaseLost])
 async def test_an_outage_is_tried_again_with_backoff(error: Callable[[], Exception]) -> None:
     def fail(_: ObjectRef) -> Applied:
         raise error()
@@ -106,6 +106,20 @@ async def test_an_outage_is_tried_again_with_backoff(error: Callable[[], Excepti
     outcome = await handle(Flow(fail), recorded_text("s3_put_aws"))
     assert isinstance(outcome, Retry)
     assert outcome.after_seconds is None, "the worker's backoff decides"
+
+
+async def test_a_feed_that_waits_for_another_does_not_wear_out_its_message() -> None:
+    def wait(_: ObjectRef) -> Applied:
+        raise MustWait(UUID(int=1))
+
+    waits = []
+    for receive_count in range(1, 11):
+        outcome = await handle(Flow(wait), recorded_text("s3_put_aws"), receive_count)
+        assert isinstance(outcome, Retry)
+        assert outcome.after_seconds is not None
+        waits.append(outcome.after_seconds)
+    assert waits[0] < 1.0, "the other one has mostly ended by then"
+    assert sum(waits) > 2_400, "ten tries last longer than a large feed"
 
 
 async def test_a_fault_of_our_own_is_not_swallowed() -> None:
