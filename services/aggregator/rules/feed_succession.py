@@ -103,7 +103,7 @@ def succession(
     applied = [each for each in same_kind if each.has_applied]
     newer = [each for each in applied if is_newer(each.place, feed.place, listed)]
     if newer:
-        return Superseded(newer[0].feed_id)
+        return Superseded(_foremost(newer, listed).feed_id)
     replaced = [named.feed_id] if named and options.replaces else []
     # Asked by name, the very feed with these bytes is replaced; as an earlier version it simply goes on counting.
     duplicate = same_content if same_content and same_content.feed_id not in replaced else None
@@ -113,6 +113,16 @@ def succession(
         if each.counts and each.feed_id not in replaced and not (duplicate and each.feed_id == duplicate.feed_id)
     ]
     return Succession((*replaced, *older), duplicate)
+
+
+def _foremost(versions: Sequence[KnownFeed], listed: Mapping[str, int] | None) -> KnownFeed:
+    """The one that counts, since that is whose numbers are seen; the newest, if none or several do."""
+    counting = [each for each in versions if each.counts] or versions
+    foremost = counting[0]
+    for each in counting[1:]:
+        if is_newer(each.place, foremost.place, listed):
+            foremost = each
+    return foremost
 
 
 def _relation_refused(feed: KnownFeed, options: FeedOptions, named: KnownFeed | None) -> Refused | WaitsFor | None:

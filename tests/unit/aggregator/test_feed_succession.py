@@ -52,6 +52,18 @@ def test_a_feed_without_relations_takes_nothing_back() -> None:
 
 
 @pytest.mark.parametrize(
+    ("newer", "by"),
+    [
+        ([known(6, counts=False), known(7)], 7),
+        ([known(6), known(7, counts=False)], 6),
+        ([known(6, counts=False), known(8, counts=False), known(7, counts=False)], 8),
+    ],
+)
+def test_superseded_names_the_version_that_counts_else_the_newest(newer: list[KnownFeed], by: int) -> None:
+    assert decided(NONE, None, *newer) == Superseded(UUID(int=by))
+
+
+@pytest.mark.parametrize(
     "other",
     [
         OTHER,
