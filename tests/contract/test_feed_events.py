@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from services.aggregator.adapters.sns_feed_events import BATCH_BYTES, batches
-from services.aggregator.ports import OutboxEvent
+from services.aggregator.outbox_ports import OutboxEvent
 from services.aggregator.rules.feed_announcements import (
     EVENT_BYTES_LIMIT,
     Announcement,
