@@ -109,7 +109,7 @@ async def open_aggregator(
                 receipts=receipts,
                 error_bucket=S3ErrorBucket(s3, settings.error_bucket),
                 feeds=MySqlFeeds(pool, settings.lease_seconds),
-                ledger=MySqlLedger(pool, MySqlContributions(may_load=settings.database_local_infile)),
+                ledger=MySqlLedger(pool, MySqlContributions(scratch, may_load=settings.database_local_infile)),
                 readers={FeedType.TRANSACTIONS: reader},
             ),
             threads,
