@@ -18,6 +18,8 @@ from shared.schemas.events import (
     FeedChange,
     FeedEvent,
     FeedFailed,
+    FeedFailure,
+    FeedProcessed,
     FeedReprocessFailed,
 )
 from shared.schemas.issues import Severity

@@ -27,8 +27,10 @@ class Flow:
 
     answer: Callable[[ObjectRef], Applied] = lambda _: Finished()
     asked: list[tuple[ObjectRef, int | None]] = field(default_factory=list)
+    last_tries: list[bool] = field(default_factory=list)
 
-    async def __call__(self, ref: ObjectRef, size_bytes: int | None) -> Applied:
+    async def __call__(self, ref: ObjectRef, size_bytes: int | None, is_last_try: bool) -> Applied:
+        self.last_tries.append(is_last_try)
         self.asked.append((ref, size_bytes))
         return self.answer(ref)
 
@@ -128,6 +130,13 @@ async def test_a_fault_of_our_own_is_not_swallowed() -> None:
 
     with pytest.raises(RuntimeError):
         await handle(Flow(fail), recorded_text("s3_put_aws"))
+
+
+async def test_the_flow_is_told_when_the_queue_gives_no_further_try() -> None:
+    flow = Flow()
+    for receive_count in (1, 2, 3, 4):
+        await FeedUploads(flow, max_receives=3)(QueueMessage("m", "r", recorded_text("s3_put_aws"), receive_count))
+    assert flow.last_tries == [False, False, True, True]
 
 
 async def test_a_feed_in_other_hands_comes_back_when_its_lease_is_over() -> None:
