@@ -11,8 +11,9 @@ from pathlib import Path
 
 import structlog
 
-from services.aggregator.conclude_feed import ConcludeFeed, Limits, Ports
+from services.aggregator.conclude_feed import ConcludeFeed
 from services.aggregator.errors import LeaseLost, MissingObject
+from services.aggregator.feed_work import Limits, Ports
 from services.aggregator.metrics import FEED_SECONDS
 from services.aggregator.ports import Feeds, Uploads
 from services.aggregator.rules.feed_identity import ObjectFacts, ObjectRef, identify, is_folder_marker
@@ -61,9 +62,10 @@ class ApplyFeed:
         self._default_seller_id = default_seller_id
         self._committed = committed
 
-    async def __call__(self, ref: ObjectRef, size_bytes: int | None = None) -> Applied:
+    async def __call__(self, ref: ObjectRef, size_bytes: int | None = None, is_last_try: bool = False) -> Applied:
         """Raises Outage, LeaseLost or MustWait: try again later; nothing is stored, or everything and the answer was
-        lost."""
+        lost. Whatever else goes wrong in reading is raised as it is, or makes the feed FATAL if this is its last try.
+        """
         if is_folder_marker(ref, size_bytes):
             log.info("object.ignored", key=ref.key, reason="an empty folder")
             return NotAFeed()
@@ -82,7 +84,7 @@ class ApplyFeed:
             log.info("feed.claimed", file_name=feed.file_name, size_bytes=feed.size_bytes, attempt=claim.attempt)
             try:
                 with FEED_SECONDS.time():
-                    await self._conclude(claim, facts)
+                    await self._conclude(claim, facts, is_last_try)
             except BaseException as error:
                 log.warning("feed.interrupted", error=repr(error))
                 await self._release(claim)

@@ -3,7 +3,7 @@ evidence → commit. The heavy work happens outside any transaction."""
 
 import tempfile
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import TypeVar
 import structlog
 
 from services.aggregator.errors import (
+    AggregatorError,
     BooksDoNotClose,
     LeaseLost,
     MissingObject,
@@ -21,18 +22,13 @@ from services.aggregator.errors import (
     SameContent,
     UnreadableFeed,
 )
+from services.aggregator.feed_work import Limits, Ports, Work
 from services.aggregator.held_lease import HeldLease
 from services.aggregator.metrics import FEEDS, ROWS
 from services.aggregator.ports import (
     ContributionBatches,
-    ErrorBucket,
-    FeedReader,
-    Feeds,
-    Ledger,
     ReadFeed,
     ReadRequest,
-    Receipts,
-    Uploads,
 )
 from services.aggregator.rules.feed_identity import ObjectFacts
 from services.aggregator.rules.feed_lease import Claimed
@@ -50,48 +46,12 @@ from services.aggregator.rules.reading_progress import ReadingProgress
 from services.aggregator.rules.version_order import OrderUnknown, ranked
 from services.aggregator.threaded_reading import ReadingThreads
 from shared.schemas.events import Phase
-from shared.schemas.feed_options import FeedOptions
-from shared.schemas.feeds import FeedError, FeedType, ProcessingStatus
+from shared.schemas.feeds import FeedError, ProcessingStatus
 from shared.schemas.issues import Issue
 
 log = structlog.get_logger(__name__)
 
 Result = TypeVar("Result")
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """Bytes, seconds, and groups in memory at a time. What a feed means to others is asked first if it is large."""
-
-    max_feed_bytes: int
-    lease_seconds: float
-    contribution_batch: int
-    look_ahead_bytes: int = 1024 * 1024
-
-
-@dataclass(frozen=True, slots=True)
-class Ports:
-    """What the flow acts through."""
-
-    uploads: Uploads
-    receipts: Receipts
-    error_bucket: ErrorBucket
-    feeds: Feeds
-    ledger: Ledger
-    readers: Mapping[FeedType, FeedReader]
-
-
-@dataclass(slots=True)
-class _Work:
-    """A feed in hand. `sha256` is known once its bytes are here, `listed` once the order of versions was asked for."""
-
-    claim: Claimed
-    lease: HeldLease
-    progress: ReadingProgress
-    options: FeedOptions = field(default_factory=FeedOptions)
-    sha256: str | None = None
-    listed: Mapping[str, int] | None = None
-    asked_about: set[str] = field(default_factory=set)
 
 
 _NAMES = {
@@ -113,11 +73,11 @@ class ConcludeFeed:
         self._limits = limits
         self._work_dir = work_dir
 
-    async def __call__(self, claim: Claimed, facts: ObjectFacts | None) -> None:
+    async def __call__(self, claim: Claimed, facts: ObjectFacts | None, is_last_try: bool = False) -> None:
         """To the end of the commit."""
         progress = ReadingProgress()
         lease = HeldLease(partial(self._ports.feeds.renew, claim), self._limits.lease_seconds / 3, progress)
-        work = _Work(claim, lease, progress)
+        work = Work(claim, lease, progress, is_last_try)
         if facts is None or claim.feed.objection:
             error = claim.feed.objection or FeedError(code="reference/missing_object", message="it is not there")
             await self._store(work, failed(error, Phase.RECEIVE))
@@ -143,7 +103,7 @@ class ConcludeFeed:
                 return
         raise LeaseLost(f"what {claim.feed.feed_id} means for other feeds keeps changing")
 
-    async def _wait_if_on_its_way(self, work: _Work, reason: OtherEnd) -> None:
+    async def _wait_if_on_its_way(self, work: Work, reason: OtherEnd) -> None:
         """Events come in any order: the feed that is named may be accepted, and not seen by any worker yet."""
         named = work.options.replaces or work.options.corrects
         if not isinstance(reason, RelationRefused) or reason.code != UNKNOWN_FEED or named is None:
@@ -152,14 +112,14 @@ class ConcludeFeed:
         if receipt and (receipt.seller_id, receipt.feed_type) == (feed.seller_id, feed.feed_type):
             raise MustWait(named)
 
-    async def _look_ahead(self, work: _Work) -> None:
+    async def _look_ahead(self, work: Work) -> None:
         """Saves work that would be for nothing. Raises SameContent, RelationRefused, NewerVersion, or MustWait."""
         look = partial(self._ports.feeds.look_ahead, work.claim, work.options, work.sha256)
         if same := permitted(await self._knowing_the_order(work, look)).duplicate_of:
             raise SameContent(same.feed_id, same.rows_received)
 
     async def _knowing_the_order(
-        self, work: _Work, ask: Callable[[Mapping[str, int] | None], Awaitable[Result]]
+        self, work: Work, ask: Callable[[Mapping[str, int] | None], Awaitable[Result]]
     ) -> Result:
         """Where only the bucket's list tells the order of versions, it is asked for, anew for what came since."""
         for _ in range(_ROUNDS):
@@ -171,7 +131,7 @@ class ConcludeFeed:
                 work.listed = ranked(newest_first, work.asked_about)
         raise LeaseLost("versions of the object come faster than they can be listed")
 
-    async def _fetch(self, work: _Work, facts: ObjectFacts, path: Path) -> str:
+    async def _fetch(self, work: Work, facts: ObjectFacts, path: Path) -> str:
         """The SHA-256 of what lies at `path` now."""
         if facts.size_bytes > self._limits.max_feed_bytes:
             sizes = f"the file has {facts.size_bytes} bytes; at most {self._limits.max_feed_bytes} are processed"
@@ -186,7 +146,7 @@ class ConcludeFeed:
             gone = f"{facts.ref.uri} disappeared before it could be read"
             raise UnreadableFeed("reference/missing_object", gone) from missing
 
-    async def _read_and_store(self, work: _Work, facts: ObjectFacts) -> None:
+    async def _read_and_store(self, work: Work, facts: ObjectFacts) -> None:
         """The feed that was read stays open until its contributions are stored."""
         feed = work.claim.feed
         if work.options.replaces or work.options.corrects:
@@ -200,8 +160,7 @@ class ConcludeFeed:
             # Of the object and not of this attempt, so that reading it again gives the same answer.
             day = facts.last_modified.astimezone(UTC).date()
             request = ReadRequest(feed.seller_id, day, work.options, work.progress.told)
-            reader = self._ports.readers[feed.feed_type]
-            read = await work.lease.during(self._threads.read(reader, path, request))
+            read = await self._read(work, path, request)
             try:
                 conclusion = await self._conclude(work, read, Path(scratch) / "rejected.csv")
                 adds = conclusion.adds_to_totals
@@ -210,7 +169,25 @@ class ConcludeFeed:
             finally:
                 await self._threads.discard(read)
 
-    async def _conclude(self, work: _Work, read: ReadFeed, rejected: Path) -> Conclusion:
+    async def _read(self, work: Work, path: Path, request: ReadRequest) -> ReadFeed:
+        """A fault of ours that every try would meet must not leave a feed in the queue for ever: after the last try it
+        is FATAL, with its file kept, and can be reprocessed. Local disk and memory are outages, which may end."""
+        reader = self._ports.readers[work.claim.feed.feed_type]
+        try:
+            return await work.lease.during(self._threads.read(reader, path, request))
+        except (AggregatorError, OSError, MemoryError):
+            raise
+        except Exception as error:
+            if not work.is_last_try:
+                raise
+            log.exception("feed.not_readable", error=repr(error))
+            message = (
+                "This file could not be read because of a fault of ours; it was kept, and can be reprocessed once the"
+                " fault is mended."
+            )
+            raise UnreadableFeed("internal/not_readable", message) from error
+
+    async def _conclude(self, work: Work, read: ReadFeed, rejected: Path) -> Conclusion:
         """The rejected rows are handed back whatever their number makes of the feed."""
         work.progress.told(Phase.STORE, 0)
         issues: list[Issue] = []
@@ -235,7 +212,7 @@ class ConcludeFeed:
         return judged(conclusion, work.options)
 
     async def _store(
-        self, work: _Work, conclusion: Conclusion, contributions: ContributionBatches | None = None
+        self, work: Work, conclusion: Conclusion, contributions: ContributionBatches | None = None
     ) -> None:
         """Evidence first, so that no row ever names a report that is not there; then everything at once."""
         claim = work.claim

@@ -29,6 +29,10 @@ class Outage(AggregatorError):
     """Something this service needs does not answer; the same call may succeed later. Never a reason for FATAL."""
 
 
+class ReadingHangs(AggregatorError):
+    """A feed is read for longer than any should be, and its thread cannot be interrupted."""
+
+
 class LeaseLost(AggregatorError):
     """Another worker has taken this feed over, or it is finished: nothing of ours may be stored."""
 

@@ -90,7 +90,7 @@ async def open_aggregator(
         opened.push_async_callback(pool.close)
         scratch = opened.enter_context(work_dir(settings.work_dir))
         reader = opened.enter_context(open_reader(settings, scratch / "engine"))
-        threads = ReadingThreads(settings.worker_concurrency)
+        threads = ReadingThreads(settings.worker_concurrency, settings.read_seconds)
         opened.callback(threads.close)
         relay = RelayEvents(
             MySqlOutbox(pool),
@@ -109,7 +109,7 @@ async def open_aggregator(
                 receipts=receipts,
                 error_bucket=S3ErrorBucket(s3, settings.error_bucket),
                 feeds=MySqlFeeds(pool, settings.lease_seconds),
-                ledger=MySqlLedger(pool, MySqlContributions(may_load=settings.database_local_infile)),
+                ledger=MySqlLedger(pool, MySqlContributions(scratch, may_load=settings.database_local_infile)),
                 readers={FeedType.TRANSACTIONS: reader},
             ),
             threads,
@@ -120,11 +120,12 @@ async def open_aggregator(
             committed=relay.wake,
         )
         yield Aggregator(
-            handle=FeedUploads(apply),
+            handle=FeedUploads(apply, settings.worker_max_receives),
             changes=ChangeFeed(MySqlFeedChanges(pool), receipts, committed=relay.wake),
             relay=relay,
             checks={
                 "database": pool.ping,
+                "reading": threads.check,
                 "uploads": lambda: s3.head_bucket(Bucket=settings.uploads_bucket),
                 "errors": lambda: s3.head_bucket(Bucket=settings.error_bucket),
                 "receipts": lambda: s3.head_bucket(Bucket=settings.receipts_bucket),

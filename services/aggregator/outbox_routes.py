@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import structlog
 
 from services.aggregator.errors import Outage
-from services.aggregator.ports import FeedEvents, OutboxEvent
+from services.aggregator.outbox_ports import FeedEvents, OutboxEvent
 from services.aggregator.rules.work_order import WORK_ORDER
 
 log = structlog.get_logger(__name__)

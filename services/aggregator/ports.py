@@ -1,6 +1,9 @@
-"""What the flow needs from the outside, as Protocols; adapters/ has the real ones, tests have small fakes."""
+"""What the flow needs from the outside, as Protocols; adapters/ has the real ones, tests have small fakes.
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+What the relay needs is in outbox_ports.py.
+"""
+
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
@@ -204,63 +207,4 @@ class FeedChanges(Protocol):
 
     async def reprocess(self, feed_id: UUID, caller: Caller, overrides: Mapping[str, str | None]) -> FeedChanged:
         """`overrides`: options instead of those that the object came with; None asks for the default."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class OutboxEvent:
-    """An event that is committed and not yet announced."""
-
-    outbox_id: int
-    event_id: str
-    event_type: str
-    feed_id: str
-    seller_id: str
-    feed_type: str
-    severity: str
-    body: str
-
-
-Publish = Callable[[Sequence[OutboxEvent]], Awaitable[frozenset[int]]]
-"""Takes events, gives back the outbox ids of those that were taken."""
-
-
-@dataclass(frozen=True, slots=True)
-class Relayed:
-    """How many events were taken by the topic, and how many it refused."""
-
-    published: int
-    refused: int
-
-
-@dataclass(frozen=True, slots=True)
-class Backlog:
-    """How far announcing lags behind: events waiting, and the oldest one's age in seconds."""
-
-    events: int
-    oldest_seconds: float
-
-
-class Outbox(Protocol):
-    """Events that were committed with their feeds. Every method may raise Outage."""
-
-    async def publish_next(self, publish: Publish, limit: int) -> Relayed:
-        """Hand the oldest waiting event of up to `limit` feeds to `publish`, and mark what it took, in one transaction.
-
-        Several relays may call this at once: none sees what another has in hand.
-        """
-        ...
-
-    async def backlog(self) -> Backlog: ...
-
-    async def purge(self, older_than_seconds: float, limit: int) -> int:
-        """Delete up to `limit` events published longer ago than that; how many."""
-        ...
-
-
-class FeedEvents(Protocol):
-    """The topic on which a feed's end is announced."""
-
-    async def publish(self, events: Sequence[OutboxEvent]) -> frozenset[int]:
-        """The outbox ids of those that were taken; the others are to be tried again. Raises Outage."""
         ...

@@ -7,7 +7,7 @@ import structlog
 
 from services.aggregator.errors import Outage
 from services.aggregator.metrics import EVENTS_PUBLISHED, OUTBOX_LAG_SECONDS, OUTBOX_WAITING
-from services.aggregator.ports import FeedEvents, Outbox
+from services.aggregator.outbox_ports import FeedEvents, Outbox
 from shared.runtime.retry_policy import Backoff
 
 log = structlog.get_logger(__name__)

@@ -42,6 +42,9 @@ class AggregatorSettings(WorkerSettings, WorkDirSettings):
     worker_concurrency: int = Field(default=4, ge=1, le=64)
     """Feeds in work at once, and reading threads; one seller has one less, so that another's turn comes."""
     worker_prefetch: int = Field(default=50, ge=0, le=200)
+    worker_max_receives: int = Field(default=10, ge=1, le=1_000)
+    """The maxReceiveCount of the uploads queue, or less: at that try, a feed whose reading meets a fault of ours ends
+    FATAL instead of in the dead-letter queue."""
 
     max_feed_bytes: int = Field(default=5 * GIBIBYTE, ge=1)
     """A larger object is FATAL format/too_large, as is one that holds more when it is decompressed or unpacked.
@@ -56,6 +59,9 @@ class AggregatorSettings(WorkerSettings, WorkDirSettings):
     reader_memory_mb: int = Field(default=512, ge=64)
     """What the one reading engine may hold, shared by the feeds in work; it spills to disk beyond."""
     reader_threads: int = Field(default=2, ge=1)
+    read_seconds: float = Field(default=3_600.0, gt=0)
+    """How long a feed may be read; past it, it goes back to the queue, and the service is not ready while a thread
+    hangs."""
 
     relay_poll_seconds: float = Field(default=2.0, gt=0)
     """How often the outbox is looked at when nothing woke the relay: events of workers that died are found so."""

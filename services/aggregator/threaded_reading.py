@@ -4,10 +4,11 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import structlog
 
+from services.aggregator.errors import Outage, ReadingHangs
 from services.aggregator.ports import Contribution, FeedReader, ReadFeed, ReadRequest
 
 log = structlog.get_logger(__name__)
@@ -17,22 +18,51 @@ Result = TypeVar("Result")
 
 class ReadingThreads:
     """At most `threads` feeds are read at once. A thread cannot be interrupted: one whose feed was given up finishes
-    by itself, and keeps its place until then."""
+    by itself, and keeps its place until then.
 
-    def __init__(self, threads: int) -> None:
+    Nothing is waited for longer than `seconds`, places included: then Outage is raised, and while a thread that was
+    given up so goes on, `check` fails.
+    """
+
+    def __init__(self, threads: int, seconds: float = 3_600.0) -> None:
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="reading")
+        self._seconds = seconds
+        self._hanging: set[Future[Any]] = set()
+
+    async def check(self) -> None:
+        """Raises ReadingHangs: only a new process gets the places back."""
+        if self._hanging:
+            raise ReadingHangs(f"{len(self._hanging)} reading threads hang")
 
     async def read(self, reader: FeedReader, path: Path, request: ReadRequest) -> ReadFeed:
         """The feed that was read; the caller closes it. If the caller is cancelled meanwhile, the thread does."""
         reading = self._threads.submit(reader.read, path, request)
         try:
-            return await asyncio.shield(asyncio.wrap_future(reading))
-        except asyncio.CancelledError:
+            return await self._in_time(reading)
+        except (asyncio.CancelledError, Outage):
             reading.add_done_callback(_close_unwanted)
             raise
 
     async def call(self, blocking: Callable[..., Result], *arguments: object) -> Result:
-        return await asyncio.wrap_future(self._threads.submit(blocking, *arguments))
+        return await self._in_time(self._threads.submit(blocking, *arguments))
+
+    async def _in_time(self, running: "Future[Result]") -> Result:
+        waiting = asyncio.wrap_future(running)
+        # So that asyncio does not complain of what nobody waits for any more.
+        waiting.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
+        try:
+            # wait() neither cancels it nor raises what it raises.
+            done, _ = await asyncio.wait({waiting}, timeout=self._seconds)
+        except asyncio.CancelledError:
+            running.cancel()
+            raise
+        if done:
+            return waiting.result()
+        if not running.cancel():
+            self._hanging.add(running)
+            running.add_done_callback(self._hanging.discard)
+        log.error("feed.reading_hangs", seconds=self._seconds)
+        raise Outage(f"a reading thread did not end within {self._seconds:.0f} s")
 
     async def batches(self, feed: ReadFeed, size: int) -> AsyncIterator[list[Contribution]]:
         batches = feed.contributions(size)

@@ -20,15 +20,19 @@ log = structlog.get_logger(__name__)
 _SEQUENCER = re.compile(r"^[0-9A-Fa-f]{1,64}$")
 """As AWS documents it; of another form it could not be compared."""
 
-Apply = Callable[[ObjectRef, int | None], Awaitable[Applied]]
-"""The flow: an object and its size, where the event has one."""
+Apply = Callable[[ObjectRef, int | None, bool], Awaitable[Applied]]
+"""The flow: an object, its size, where the event has one, and whether this is the last try that the queue gives."""
 
 
 class FeedUploads:
-    """A Handler. Any exception that leaves it makes the worker loop try the message again, with backoff (P4)."""
+    """A Handler. Any exception that leaves it makes the worker loop try the message again, with backoff (P4).
 
-    def __init__(self, apply: Apply) -> None:
+    `max_receives`: the queue hands a message out so often; None: nobody knows, and no try is the last.
+    """
+
+    def __init__(self, apply: Apply, max_receives: int | None = None) -> None:
         self._apply = apply
+        self._max_receives = max_receives
 
     async def __call__(self, message: QueueMessage) -> Disposition:
         try:
@@ -49,9 +53,13 @@ class FeedUploads:
         return Retry("; ".join(retry.reason for retry in retries), max(waits) if len(waits) == len(retries) else None)
 
     async def _one(self, record: S3Record, receive_count: int) -> Retry | None:
+        is_last = self._max_receives is not None and receive_count >= self._max_receives
         try:
-            outcome = await self._apply(_ref(record), record.s3.object.size)
-        except (Outage, LeaseLost, MustWait) as error:
+            outcome = await self._apply(_ref(record), record.s3.object.size, is_last)
+        except MustWait as error:
+            # That feed may take as long as any; no try of this one's may be used up by it.
+            return Retry(str(error), wait_for_lease(0, receive_count))
+        except (Outage, LeaseLost) as error:
             return Retry(str(error))
         if isinstance(outcome, HeldElsewhere):
             reason = f"feed {outcome.feed_id} is with another worker"

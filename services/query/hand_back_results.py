@@ -49,7 +49,8 @@ class HandBackResults:
 
     async def _finished(self, feed_id: UUID, confinement: Confinement) -> FeedView:
         feed = await self._known_feed(feed_id, confinement)
-        if not feed.processing_status.is_terminal:
+        # A feed that is read anew shows the counts of its earlier result, which can be had until there is another.
+        if not feed.processing_status.is_terminal and feed.counts is None:
             raise FeedNotFinished(
                 f"The feed is {feed.processing_status}: there is nothing to hand back yet. Ask again."
             )

@@ -8,19 +8,18 @@ an exception is a Retry with backoff: no message is ever deleted before its outc
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, Self
+from collections.abc import Awaitable
+from typing import TYPE_CHECKING
 
 import structlog
 
 from shared.runtime.aws import AWS_OUTAGES
 from shared.runtime.dispositions import Disposition, Done, Handler, Reject, Retry
 from shared.runtime.held_messages import HeldMessages
-from shared.runtime.retry_policy import Backoff
-from shared.runtime.settings import WorkerSettings
-from shared.runtime.sqs_queue import BATCH_MESSAGES, QUEUE_FAULTS, QueueMessage, SqsQueue
+from shared.runtime.sqs_queue import BATCH_MESSAGES, QueueMessage, SqsQueue
 from shared.runtime.waiting_room import Waiting, WaitingRoom
+from shared.runtime.way_out import InHand, WayOut
+from shared.runtime.worker_limits import Sharing, Worker, WorkerLimits
 
 if TYPE_CHECKING:
     from types_aiobotocore_sqs import SQSClient
@@ -31,8 +30,12 @@ RELEASE_SECONDS = 10.0
 """How long work that was cut off may take to give back what it holds."""
 
 PATIENCE_SECONDS = 5.0
-"""A message that waits here for longer is given back, for a worker that has a slot; and while no slot comes free for
-so long, none is fetched ahead."""
+"""A message that waits here for longer is given back, for a worker that has a slot. While no slot was taken for so
+long, none is fetched ahead; if one is kept free, one batch in that time, for the sender that it is kept for."""
+
+KEPT_FROM_RECEIVE = 3
+"""From this receive on a message waits here, hidden, until its turn comes: giving it back counts as a try, and queues
+give up messages after some."""
 
 __all__ = [
     "Disposition",
@@ -46,54 +49,6 @@ __all__ = [
     "Worker",
     "WorkerLimits",
 ]
-
-
-class Worker(Protocol):
-    """What an app's lifespan runs beside its routes."""
-
-    async def run(self) -> None: ...
-    def stop(self) -> None: ...
-
-
-@dataclass(frozen=True, slots=True)
-class WorkerLimits:
-    """Seconds unless named otherwise. `concurrency`: messages in work; `prefetch`: further ones that wait here."""
-
-    concurrency: int
-    visibility: int
-    poll: int
-    grace: float
-    backoff: Backoff
-    prefetch: int = 0
-
-    @classmethod
-    def of(cls, settings: WorkerSettings) -> Self:
-        """What the settings of a consuming service say."""
-        return cls(
-            concurrency=settings.worker_concurrency,
-            visibility=settings.visibility_seconds,
-            poll=settings.poll_seconds,
-            grace=settings.shutdown_grace_seconds,
-            backoff=Backoff(settings.retry_base_seconds, settings.retry_max_seconds),
-            prefetch=settings.worker_prefetch,
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Sharing:
-    """How senders share the worker. `overflow_url`: the queue to which a sender's messages give way that fill the
-    places of the others; read beside the first one. Docs: docs/decisions/0010-one-flood-starves-nobody.md."""
-
-    sender_of: Callable[[QueueMessage], str]
-    overflow_url: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class _InHand:
-    """A message, and the queue that it is to be deleted from."""
-
-    message: QueueMessage
-    queue: SqsQueue
 
 
 class SqsWorker:
@@ -111,16 +66,16 @@ class SqsWorker:
     ) -> None:
         self._queue = SqsQueue(sqs, queue_url)
         self._overflow = SqsQueue(sqs, sharing.overflow_url) if sharing and sharing.overflow_url else None
-        self._dlq = SqsQueue(sqs, dlq_url) if dlq_url else None
         self._sender_of = sharing.sender_of if sharing else lambda _: ""
         self._handler = handler
         self._limits = limits
-        self._room: WaitingRoom[_InHand] = WaitingRoom(limits.concurrency, keep_one_free=sharing is not None)
+        self._room: WaitingRoom[InHand] = WaitingRoom(limits.concurrency, keep_one_free=sharing is not None)
         self._held = HeldMessages(limits.visibility)
+        self._way_out = WayOut(self._held, limits.backoff, SqsQueue(sqs, dlq_url) if dlq_url else None)
         self._stopping = asyncio.Event()
         self._changed = asyncio.Event()
         self._in_work: set[asyncio.Task[None]] = set()
-        self._slot_freed_at = 0.0
+        self._turned_at = 0.0  # the loop's time when a slot was last taken or freed
 
     def stop(self) -> None:
         """Take no more work. `run()` ends once what is held is done or the grace period is over."""
@@ -132,7 +87,7 @@ class SqsWorker:
         keeping = [asyncio.create_task(self._held.keep_hidden()), asyncio.create_task(self._give_back_overdue())]
         try:
             await asyncio.gather(*(self._receive_all(lane) for lane in lanes))
-            await asyncio.gather(*(self._give_back(waiting) for waiting in self._room.leave()))
+            await asyncio.gather(*(self._way_out.give_back(waiting.message) for waiting in self._room.leave()))
             await self._finish()
         finally:
             for task in keeping:
@@ -163,15 +118,37 @@ class SqsWorker:
             now = asyncio.get_running_loop().time()
             for message in messages:
                 self._held.add(message, queue)
-                in_hand = _InHand(message, queue)
-                self._room.add(Waiting(in_hand, self._sender_of(message), now, queue is self._overflow))
+                in_hand = InHand(message, queue)
+                self._room.add(
+                    Waiting(
+                        in_hand,
+                        self._sender_of(message),
+                        now,
+                        from_overflow=queue is self._overflow,
+                        stays=message.receive_count >= KEPT_FROM_RECEIVE,
+                    )
+                )
             self._start_work()
+            if messages and self._stands_still() and not await self._make_way(queue):
+                await self._rest()
+
+    async def _rest(self) -> None:
+        """Only a sender that is not here may have the free slot: it is looked for now and then."""
+        loop = asyncio.get_running_loop()
+        over = loop.time() + PATIENCE_SECONDS
+        while self._stands_still() and not self._stopping.is_set() and loop.time() < over:
+            self._changed.clear()
+            await self._first_of(asyncio.sleep(over - loop.time()), self._changed.wait())
+
+    def _stands_still(self) -> bool:
+        """Whether nothing that waits here was taken for so long that others should have it."""
+        return asyncio.get_running_loop().time() - self._turned_at > PATIENCE_SECONDS
 
     def _places(self, queue: SqsQueue) -> int:
         """How many messages may be asked for now."""
         free = self._room.free_slots
         ahead = self._limits.prefetch
-        if not free and asyncio.get_running_loop().time() - self._slot_freed_at > PATIENCE_SECONDS:
+        if not free and self._stands_still():
             ahead = 0
         if queue is self._overflow:
             # Ten at a time, so that they neither keep out fresh messages nor are kept out by them.
@@ -189,19 +166,10 @@ class SqsWorker:
         leaving = self._room.give_way(self._limits.prefetch // 2)
         if leaving:
             log.info("queue.gave_way", messages=len(leaving), senders=sorted({waiting.sender for waiting in leaving}))
-            await asyncio.gather(*(self._move(waiting, overflow) for waiting in leaving))
+            await asyncio.gather(
+                *(self._way_out.move(waiting.message, overflow, waiting.sender) for waiting in leaving)
+            )
         return bool(leaving)
-
-    async def _move(self, waiting: Waiting[_InHand], overflow: SqsQueue) -> None:
-        """Sent first, then deleted: whatever happens in between, it is in one of both, and the flow knows repeats."""
-        in_hand = waiting.message
-        try:
-            await overflow.send(in_hand.message.body, waiting.sender)
-            await in_hand.queue.delete(in_hand.message)
-        except QUEUE_FAULTS as error:
-            log.warning("message.not_moved", error=str(error))
-        # Where that failed, it comes back after its visibility timeout.
-        self._held.let_go(in_hand.message)
 
     async def _receive(self, queue: SqsQueue, most: int) -> list[QueueMessage]:
         limits = self._limits
@@ -221,11 +189,12 @@ class SqsWorker:
 
     def _start_work(self) -> None:
         while not self._stopping.is_set() and (waiting := self._room.take()):
+            self._turned_at = asyncio.get_running_loop().time()
             task = asyncio.create_task(self._work(waiting))
             self._in_work.add(task)
             task.add_done_callback(self._in_work.discard)
 
-    async def _work(self, waiting: Waiting[_InHand]) -> None:
+    async def _work(self, waiting: Waiting[InHand]) -> None:
         message = waiting.message.message
         with structlog.contextvars.bound_contextvars(message_id=message.message_id):
             try:
@@ -238,31 +207,10 @@ class SqsWorker:
                 disposition = Retry(repr(error))
             finally:
                 self._room.done(waiting.sender)
-                self._slot_freed_at = asyncio.get_running_loop().time()
+                self._turned_at = asyncio.get_running_loop().time()
                 self._start_work()
                 self._changed.set()
-            try:
-                await self._settle(waiting.message, disposition)
-            except QUEUE_FAULTS as error:
-                # It comes back after its visibility timeout, and the flow recognises repeats.
-                log.warning("message.settle_failed", error=str(error), disposition=type(disposition).__name__)
-            finally:
-                self._held.let_go(message)
-
-    async def _settle(self, in_hand: _InHand, disposition: Disposition) -> None:
-        message, queue = in_hand.message, in_hand.queue
-        if isinstance(disposition, Reject) and self._dlq:
-            await self._dlq.send(message.body)
-            log.error("message.rejected", reason=disposition.reason)
-            disposition = Done()
-        if isinstance(disposition, Done):
-            await queue.delete(message)
-            return
-        after = disposition.after_seconds if isinstance(disposition, Retry) else None
-        if after is None:
-            after = self._limits.backoff.delay(message.receive_count)
-        log.info("message.retried", reason=disposition.reason, after_seconds=round(after, 2))
-        await queue.hide(message, after)
+            await self._way_out.settle(waiting.message, disposition)
 
     # --- back -----------------------------------------------------------------------------------------------------
 
@@ -270,15 +218,9 @@ class SqsWorker:
         while True:
             await asyncio.sleep(PATIENCE_SECONDS / 2)
             overdue = self._room.leave(asyncio.get_running_loop().time() - PATIENCE_SECONDS)
-            await asyncio.gather(*(self._give_back(waiting) for waiting in overdue))
-
-    async def _give_back(self, waiting: Waiting[_InHand]) -> None:
-        message = waiting.message.message
-        self._held.let_go(message)
-        try:
-            await waiting.message.queue.hide(message, 0)
-        except QUEUE_FAULTS as error:
-            log.warning("message.not_given_back", error=str(error))
+            await asyncio.gather(*(self._way_out.give_back(waiting.message) for waiting in overdue))
+            if overdue:
+                self._changed.set()
 
     @staticmethod
     async def _first_of(*waits: Awaitable[object]) -> None:

@@ -14,12 +14,14 @@ Message = TypeVar("Message")
 
 @dataclass(frozen=True, slots=True)
 class Waiting(Generic[Message]):
-    """`since` on the caller's clock, in seconds. `from_overflow`: it gave way once and does not do so again."""
+    """`since` on the caller's clock, in seconds. `from_overflow`: it gave way once and does not do so again.
+    `stays`: however long it waits, it is not overdue."""
 
     message: Message
     sender: str
     since: float
     from_overflow: bool = False
+    stays: bool = False
 
 
 class WaitingRoom(Generic[Message]):
@@ -83,8 +85,12 @@ class WaitingRoom(Generic[Message]):
         return leaving
 
     def leave(self, came_before: float | None = None) -> list[Waiting[Message]]:
-        """Removes those that wait since before then; all without it."""
-        leaving = [waiting for waiting in self._all() if came_before is None or waiting.since < came_before]
+        """Removes those that wait since before then and need not stay; all without it."""
+        leaving = [
+            waiting
+            for waiting in self._all()
+            if came_before is None or (waiting.since < came_before and not waiting.stays)
+        ]
         for waiting in leaving:
             self._remove(waiting.sender, [waiting])
         return leaving

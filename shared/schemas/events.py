@@ -77,30 +77,28 @@ class FeedProcessed(FeedOutcome):
         return Severity.WARNING if self.counts.rows_rejected or self.issue_totals else Severity.INFO
 
 
-class FeedFailed(FeedOutcome):
+class FeedFailure(FeedOutcome):
+    """What every event about a reading that came to nothing carries."""
+
+    error: FeedError
+    phase: Phase
+    raw_uri: str | None = None
+
+    @property
+    def severity(self) -> Severity:
+        return Severity.ERROR
+
+
+class FeedFailed(FeedFailure):
     """The feed is FATAL: nothing of it is in the totals."""
 
     event_type: Literal["FeedFailed"] = "FeedFailed"
-    error: FeedError
-    phase: Phase
-    raw_uri: str | None = None
-
-    @property
-    def severity(self) -> Severity:
-        return Severity.ERROR
 
 
-class FeedReprocessFailed(FeedOutcome):
+class FeedReprocessFailed(FeedFailure):
     """Reading a DONE feed again failed: its earlier result, whose `counts` these are, stands as it did."""
 
     event_type: Literal["FeedReprocessFailed"] = "FeedReprocessFailed"
-    error: FeedError
-    phase: Phase
-    raw_uri: str | None = None
-
-    @property
-    def severity(self) -> Severity:
-        return Severity.ERROR
 
 
 class FeedChange(FeedAnnouncement):
@@ -121,11 +119,15 @@ class FeedWithdrawn(FeedChange):
 
 
 class FeedReplaced(FeedChange):
-    """Another feed has taken this one's place: `rows_taken_back` rows left the totals as the other's came in."""
+    """Another feed has taken this one's place: `rows_taken_back` rows left the totals as the other's came in.
+
+    `still_counting`: corrections of this one, which count on beside the other; at most 100 are named.
+    """
 
     event_type: Literal["FeedReplaced"] = "FeedReplaced"
     replaced_by: UUID
     rows_taken_back: int = Field(ge=0)
+    still_counting: list[UUID] = Field(default_factory=list)
 
 
 class FeedCancelled(FeedChange):

@@ -127,8 +127,10 @@ class Receipt(Contract):
 
 
 class FeedView(Contract):
-    """A feed as REST shows it. Counts are null until the feed is terminal.
+    """A feed as REST shows it. Counts are null until it has ended for the first time.
 
+    While it is read anew, `processing_status` and `progress` are of the new reading; counts, issues, error, report and
+    times of ending are those of the earlier result, which stands, and can be had, until another one is committed.
     Links: `replaces` and `replaced_by`, `corrects` and `corrected_by`, `duplicate_of`. `rows_corrected`: how many of
     its rejected rows were accepted since, in the feeds that correct it. A withdrawn feed stays DONE and counts nothing.
     """

@@ -11,7 +11,11 @@ from shared.schemas.issues import Issue, IssueTotal
 
 
 class ReportHeader(Contract):
-    """Which feed the report is about. The shape follows SP-API's processing report."""
+    """Which feed the report is about. The shape follows SP-API's processing report.
+
+    `replaces` and `corrects` are what the feed did: null unless it is DONE, as in its row and event; what was asked for
+    is in `options`. An older version of the same object, whose place it took unasked, is named in row and event only.
+    """
 
     report_version: int = 1
     feed_id: UUID

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from services.aggregator.adapters.sns_feed_events import BATCH_BYTES, batches
-from services.aggregator.ports import OutboxEvent
+from services.aggregator.outbox_ports import OutboxEvent
 from services.aggregator.rules.feed_announcements import (
     EVENT_BYTES_LIMIT,
     Announcement,
@@ -28,6 +28,7 @@ from shared.schemas.events import (
     FeedChange,
     FeedEvent,
     FeedFailed,
+    FeedFailure,
     FeedOutcome,
     FeedProcessed,
     FeedReplaced,
@@ -40,7 +41,7 @@ from shared.schemas.feeds import ProcessingStatus
 
 ROOT = Path(__file__).parents[2]
 SAMPLES = sorted((ROOT / "tests/samples/events").glob("*.json"))
-KINDS = {kind.__name__ for parent in (FeedOutcome, FeedChange) for kind in parent.__subclasses__()}
+KINDS = {kind.__name__ for parent in (FeedFailure, FeedChange) for kind in parent.__subclasses__()} | {"FeedProcessed"}
 
 
 def claim_of(event: FeedOutcome | FeedCancelled) -> Claimed:

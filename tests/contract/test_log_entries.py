@@ -18,7 +18,8 @@ from shared.schemas.events import (
     FeedChange,
     FeedEvent,
     FeedFailed,
-    FeedOutcome,
+    FeedFailure,
+    FeedProcessed,
     FeedReprocessFailed,
 )
 from shared.schemas.issues import Severity
@@ -31,7 +32,7 @@ RETENTION = timedelta(days=400)
 
 
 def test_every_kind_of_event_has_a_sample() -> None:
-    kinds = {kind for parent in (FeedOutcome, FeedChange) for kind in parent.__subclasses__()}
+    kinds = {kind for parent in (FeedFailure, FeedChange) for kind in parent.__subclasses__()} | {FeedProcessed}
     assert kinds == {type(sample(name)) for name in SAMPLE_NAMES}
 
 

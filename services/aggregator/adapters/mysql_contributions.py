@@ -10,13 +10,16 @@ import hashlib
 import json
 import re
 import tempfile
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import ExitStack, asynccontextmanager
 from datetime import date
+from pathlib import Path
 from typing import IO
 
 import structlog
 from pymysql.err import MySQLError
 
+from services.aggregator.errors import Outage
 from services.aggregator.ports import Contribution, ContributionBatches
 from services.aggregator.rules.feed_lease import Claimed
 from shared.runtime.mysql import MySqlSession
@@ -68,9 +71,13 @@ _ESCAPED = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r", "
 
 
 class MySqlContributions:
-    """One for a process: it remembers whether its server lets it load. Call it inside the feed's transaction."""
+    """One for a process: it remembers whether its server lets it load. Call it inside the feed's transaction.
 
-    def __init__(self, *, may_load: bool = True) -> None:
+    What is loaded passes through a file in `scratch`; None: the system's temporary directory.
+    """
+
+    def __init__(self, scratch: Path | None = None, *, may_load: bool = True) -> None:
+        self._scratch = scratch
         self._may_load = may_load
 
     async def insert(self, session: MySqlSession, claim: Claimed, contributions: ContributionBatches) -> None:
@@ -82,11 +89,10 @@ class MySqlContributions:
 
     async def _load(self, session: MySqlSession, claim: Claimed, batch: Sequence[Contribution]) -> bool:
         """Whether the batch is stored; if not, none of it is."""
-        with tempfile.NamedTemporaryFile(prefix="contributions-") as file:
-            await asyncio.to_thread(_write, batch, file)
+        async with self._written(batch) as path:
             await session.change("SAVEPOINT before_load")
             try:
-                loaded, warnings = await session.load(_LOAD, (file.name, str(claim.feed.feed_id), claim.feed.seller_id))
+                loaded, warnings = await session.load(_LOAD, (path, str(claim.feed.feed_id), claim.feed.seller_id))
             except MySQLError as error:
                 if error_number(error) not in NOT_ALLOWED:
                     raise
@@ -99,6 +105,17 @@ class MySqlContributions:
         log.warning("contributions.load_undone", groups=len(batch), loaded=loaded, warnings=warnings)
         await session.change("ROLLBACK TO SAVEPOINT before_load")
         return False
+
+    @asynccontextmanager
+    async def _written(self, batch: Sequence[Contribution]) -> AsyncIterator[str]:
+        """The path of the batch as a file. Raises Outage where the local disk is at fault, not the database."""
+        with ExitStack() as opened:
+            try:
+                file = opened.enter_context(tempfile.NamedTemporaryFile(prefix="contributions-", dir=self._scratch))
+                await asyncio.to_thread(_write, batch, file)
+            except OSError as error:
+                raise Outage(f"the local disk does not take a feed's groups: {error!r}") from error
+            yield file.name
 
 
 async def _insert(session: MySqlSession, claim: Claimed, batch: Sequence[Contribution]) -> None:

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from services.aggregator.adapters.mysql_feeds import store_outages
 from services.aggregator.adapters.mysql_history import write_history
-from services.aggregator.adapters.mysql_locked_feeds import LockedFeed, database_time, lock_feed
+from services.aggregator.adapters.mysql_locked_feeds import LockedFeed, counting_corrections, database_time, lock_feed
 from services.aggregator.adapters.mysql_outbox_entries import announce, order_work
 from services.aggregator.adapters.mysql_times import naive, utc
 from services.aggregator.adapters.mysql_totals import take_back
@@ -57,9 +57,6 @@ UPDATE feeds SET earlier_status = COALESCE(earlier_status, %s), processing_statu
     percent = NULL, runs = runs + %s, fence = %s, reprocess_options = %s, lease_owner = NULL, lease_expires_at = NULL,
     updated_at = %s
 WHERE feed_id = %s"""
-
-_CORRECTIONS = """
-SELECT feed_id FROM feeds WHERE corrects = %s AND counted_sha256 IS NOT NULL ORDER BY feed_id LIMIT 100"""
 
 Change = Callable[[MySqlSession], Awaitable[FeedChanged]]
 
@@ -160,13 +157,12 @@ async def _drop_reprocessing(
 async def _answer(
     session: MySqlSession, feed: LockedFeed, status: ProcessingStatus, withdrawn_at: datetime | None, rows: int = 0
 ) -> FeedChanged:
-    corrections = await session.rows(_CORRECTIONS, (str(feed.feed_id),)) if withdrawn_at else []
     return FeedChanged(
         feed_id=feed.feed_id,
         processing_status=status,
         withdrawn_at=utc(withdrawn_at) if withdrawn_at else None,
         rows_taken_back=rows,
-        corrections_counting=[UUID(row["feed_id"]) for row in corrections],
+        corrections_counting=await counting_corrections(session, feed.feed_id) if withdrawn_at else [],
         status_url=f"/api/feeds/{feed.feed_id}",
     )
 

@@ -13,7 +13,7 @@ from pymysql.err import IntegrityError
 from services.aggregator.adapters.mysql_contributions import MySqlContributions
 from services.aggregator.adapters.mysql_feeds import store_outages
 from services.aggregator.adapters.mysql_history import write_history
-from services.aggregator.adapters.mysql_locked_feeds import LockedFeed, database_time, lock_feed
+from services.aggregator.adapters.mysql_locked_feeds import LockedFeed, counting_corrections, database_time, lock_feed
 from services.aggregator.adapters.mysql_outbox_entries import announce
 from services.aggregator.adapters.mysql_relations import Relations
 from services.aggregator.adapters.mysql_times import naive
@@ -94,7 +94,9 @@ class MySqlLedger:
         if conclusion.status is ProcessingStatus.DONE:
             relations = Relations(session, claim.feed, conclusion.options or FeedOptions())
             # Every row that this touches is locked here, in the order of ids, before anything is changed.
-            succession = _may_end(conclusion, await relations.decide(conclusion.sha256, listed, lock=True))
+            accepted = conclusion.counts.rows_accepted
+            decision = await relations.decide(conclusion.sha256, listed, rows_accepted=accepted, lock=True)
+            succession = _may_end(conclusion, decision)
         own = await lock_feed(session, claim.feed.feed_id)
         if own is None or own.fence != claim.fence or own.status is not ProcessingStatus.IN_PROGRESS:
             raise LeaseLost
@@ -105,7 +107,7 @@ class MySqlLedger:
             await take_back(session, own.feed_id)
             await session.change(_FREE_CONTENT, (str(own.feed_id),))
         for feed_id in sorted(succession.takes_place_of, key=str):
-            await _take_the_place_of(session, claim, feed_id)
+            await _take_the_place_of(session, claim, feed_id, succession)
         if conclusion.adds_to_totals:
             await _count_content(session, claim, conclusion)
             if contributions:
@@ -135,8 +137,11 @@ def _may_end(conclusion: Conclusion, decision: Decision) -> Succession:
     return succession
 
 
-async def _take_the_place_of(session: MySqlSession, claim: Claimed, feed_id: UUID) -> None:
-    """What it counted is taken back, a reprocessing of it that is under way is over; it is announced and remembered."""
+async def _take_the_place_of(session: MySqlSession, claim: Claimed, feed_id: UUID, succession: Succession) -> None:
+    """What it counted is taken back, a reprocessing of it that is under way is over; it is announced and remembered.
+
+    What its corrections count stays, and may be in the new feed as well: they are named, so that somebody can decide.
+    """
     other = await lock_feed(session, feed_id)
     if other is None or other.replaced_by:
         return
@@ -144,9 +149,12 @@ async def _take_the_place_of(session: MySqlSession, claim: Claimed, feed_id: UUI
     at = await database_time(session)
     changed = other.next_step()
     await session.change(_REPLACED, (str(claim.feed.feed_id), changed.fence, naive(at), str(feed_id)))
-    event = replaced_event(changed, claim.owner, at, claim.feed.feed_id, rows)
+    over = {claim.feed.feed_id, *succession.takes_place_of}
+    still_counting = [each for each in await counting_corrections(session, feed_id) if each not in over]
+    event = replaced_event(changed, claim.owner, at, claim.feed.feed_id, rows, still_counting)
     await announce(session, event, event.model_dump_json(), at)
-    detail = {"by": claim.feed.feed_id, "rows_taken_back": rows}
+    named = " ".join(map(str, still_counting)) or None
+    detail = {"by": claim.feed.feed_id, "rows_taken_back": rows, "still_counting": named}
     await write_history(session, Step(feed_id, "replaced", claim.owner, detail))
 
 

@@ -16,8 +16,11 @@ _LOCK = """
 SELECT feed_id, seller_id, feed_type, file_name, bucket, object_key, object_version, object_etag, correlation_id,
        processing_status, earlier_status, lease_expires_at, fence, runs, reprocess_options,
        rows_received, rows_accepted, rows_rejected, rows_duplicate, rows_skipped,
-       counted_sha256 IS NOT NULL AS counts_now, replaced_by, duplicate_of, withdrawn_at, UTC_TIMESTAMP(6) AS now
+       counted_sha256 IS NOT NULL AS counts_now, replaced_by, withdrawn_at, UTC_TIMESTAMP(6) AS now
 FROM feeds WHERE feed_id = %s{confined} FOR UPDATE"""
+
+_CORRECTIONS = """
+SELECT feed_id FROM feeds WHERE corrects = %s AND counted_sha256 IS NOT NULL ORDER BY feed_id LIMIT 100"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +45,7 @@ class LockedFeed:
     counts_of_rows: Counts
     counts: bool
     replaced_by: UUID | None
-    duplicate_of: UUID | None
     withdrawn_at: datetime | None
-
-    @property
-    def standing(self) -> ProcessingStatus:
-        """What it is while reprocessing has not changed it."""
-        return self.earlier_status or self.status
 
     def next_step(self) -> ChangedFeed:
         """For an event about a change that is no reading; its fence has to be stored with it."""
@@ -71,6 +68,11 @@ async def lock_feed(session: MySqlSession, feed_id: UUID, seller_id: str | None 
     arguments = (str(feed_id),) if seller_id is None else (str(feed_id), seller_id)
     row = await session.row(_LOCK.format(confined=confined), arguments)
     return _locked(row) if row else None
+
+
+async def counting_corrections(session: MySqlSession, feed_id: UUID) -> list[UUID]:
+    """The feeds that correct this one and count now; at most 100."""
+    return [UUID(row["feed_id"]) for row in await session.rows(_CORRECTIONS, (str(feed_id),))]
 
 
 async def database_time(session: MySqlSession) -> datetime:
@@ -99,6 +101,5 @@ def _locked(row: Row) -> LockedFeed:
         counts_of_rows=Counts(**{name: row[name] for name in Counts.model_fields}),
         counts=bool(row["counts_now"]),
         replaced_by=UUID(row["replaced_by"]) if row["replaced_by"] else None,
-        duplicate_of=UUID(row["duplicate_of"]) if row["duplicate_of"] else None,
         withdrawn_at=row["withdrawn_at"],
     )

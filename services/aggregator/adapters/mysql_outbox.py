@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from services.aggregator.adapters.mysql_feeds import store_outages
-from services.aggregator.ports import Backlog, OutboxEvent, Publish, Relayed
+from services.aggregator.outbox_ports import Backlog, OutboxEvent, Publish, Relayed
 from shared.runtime.mysql import MySqlPool, MySqlSession, Row
 
 PATIENCE = 3

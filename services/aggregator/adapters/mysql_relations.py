@@ -5,7 +5,7 @@ from uuid import UUID
 
 from services.aggregator.errors import LeaseLost
 from services.aggregator.rules.feed_identity import FeedIdentity
-from services.aggregator.rules.feed_succession import Decision, KnownFeed, succession
+from services.aggregator.rules.feed_succession import CorrectedRows, Decision, KnownFeed, succession
 from services.aggregator.rules.version_order import VersionPlace
 from shared.runtime.mysql import MySqlSession, Row
 from shared.schemas.feed_options import FeedOptions
@@ -14,7 +14,7 @@ from shared.schemas.feeds import FeedType, ProcessingStatus
 _COLUMNS = """
 feed_id, seller_id, feed_type, COALESCE(earlier_status, processing_status) AS standing,
 counted_sha256 IS NOT NULL AS counts_now, replaced_by, duplicate_of, withdrawn_at, rows_received,
-object_version, object_sequencer, object_modified_at, started_at"""
+rows_rejected, object_version, object_sequencer, object_modified_at, started_at"""
 
 _BY_IDS = "SELECT {columns} FROM feeds WHERE feed_id IN ({places}) ORDER BY feed_id"
 
@@ -30,6 +30,11 @@ _SAME_CONTENT = """
 SELECT {columns} FROM feeds
 WHERE seller_id = %s AND feed_type = %s AND counted_sha256 = %s AND feed_id <> %s"""
 
+# Corrections end under the lock of the feed that they correct: none can come in beside the caller's.
+_CORRECTED = """
+SELECT COALESCE(SUM(rows_accepted), 0) AS brought FROM feeds
+WHERE corrects = %s AND counted_sha256 IS NOT NULL AND feed_id <> %s"""
+
 _ROUNDS = 5
 
 
@@ -42,8 +47,16 @@ class Relations:
         self._options = options
         self._named = options.replaces or options.corrects
 
-    async def decide(self, sha256: str | None, listed: Mapping[str, int] | None, *, lock: bool = False) -> Decision:
+    async def decide(
+        self,
+        sha256: str | None,
+        listed: Mapping[str, int] | None,
+        *,
+        rows_accepted: int | None = None,
+        lock: bool = False,
+    ) -> Decision:
         """With `lock`, every row that the decision rests on is ours to the end of the transaction.
+        `rows_accepted` is None before the feed was read.
 
         Raises OrderUnknown, LeaseLost.
         """
@@ -58,7 +71,14 @@ class Relations:
             versions=[known[feed_id] for feed_id in sorted(versions) if feed_id in known],
             same_content=await self.same_content(sha256) if sha256 else None,
             listed=listed,
+            rows=await self._corrected(rows_accepted) if rows_accepted is not None else None,
         )
+
+    async def _corrected(self, rows_accepted: int) -> CorrectedRows | None:
+        if self._options.corrects is None:
+            return None
+        [row] = await self._session.rows(_CORRECTED, (str(self._options.corrects), str(self._feed.feed_id)))
+        return CorrectedRows(rows_accepted, int(row["brought"]))
 
     async def _versions(self) -> set[UUID]:
         """Other contents of the same key."""
@@ -113,4 +133,5 @@ def known_feed(row: Row) -> KnownFeed:
         duplicate_of=UUID(row["duplicate_of"]) if row["duplicate_of"] else None,
         withdrawn=row["withdrawn_at"] is not None,
         rows_received=row["rows_received"],
+        rows_rejected=row["rows_rejected"],
     )

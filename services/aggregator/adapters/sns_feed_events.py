@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from services.aggregator.errors import Outage
-from services.aggregator.ports import OutboxEvent
+from services.aggregator.outbox_ports import OutboxEvent
 from shared.runtime.aws import AWS_OUTAGES
 
 if TYPE_CHECKING:

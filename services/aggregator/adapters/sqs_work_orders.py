@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from services.aggregator.errors import Outage
-from services.aggregator.ports import OutboxEvent
+from services.aggregator.outbox_ports import OutboxEvent
 from shared.runtime.aws import AWS_OUTAGES
 
 if TYPE_CHECKING:

@@ -1,5 +1,6 @@
 """What is announced about feeds. Ids and sequences come from the fence, so that no retry can change them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -97,8 +98,15 @@ def withdrawn_event(feed: ChangedFeed, actor: str, at: datetime, rows_taken_back
     return FeedWithdrawn(**_change(feed, "FeedWithdrawn", actor, at), rows_taken_back=rows_taken_back)
 
 
-def replaced_event(feed: ChangedFeed, actor: str, at: datetime, by: UUID, rows_taken_back: int) -> FeedReplaced:
-    return FeedReplaced(**_change(feed, "FeedReplaced", actor, at), replaced_by=by, rows_taken_back=rows_taken_back)
+def replaced_event(
+    feed: ChangedFeed, actor: str, at: datetime, by: UUID, rows_taken_back: int, still_counting: Sequence[UUID] = ()
+) -> FeedReplaced:
+    return FeedReplaced(
+        **_change(feed, "FeedReplaced", actor, at),
+        replaced_by=by,
+        rows_taken_back=rows_taken_back,
+        still_counting=list(still_counting),
+    )
 
 
 def cancelled_event(feed: ChangedFeed, actor: str, at: datetime) -> FeedCancelled:

@@ -80,7 +80,7 @@ def refusal(feed: FeedIdentity, row: FeedRow) -> ClaimRefusal | None:
 
 
 def wait_for_lease(seconds: float, receive_count: int) -> float:
-    """How long to hide a message whose feed another worker has.
+    """How long to hide a message whose feed another worker has, or which waits for another feed (0 seconds).
 
     Just past the lease at first (that worker may be dead), ever longer later: a worker that renews its lease for an
     hour must not wear out the message's receives, or a sound message would end in the dead-letter queue.

@@ -121,6 +121,14 @@ def _unbearable(counts: Counts, options: FeedOptions) -> FeedError | None:
     return None
 
 
+def _replaced_by_name(conclusion: Conclusion) -> UUID | None:
+    """As row and event will have it: a feed that is not DONE replaces nothing. Older versions of the same object are
+    known only to the commit, after the report."""
+    if conclusion.options is None or conclusion.status is not ProcessingStatus.DONE:
+        return None
+    return conclusion.options.replaces
+
+
 def report_of(claim: Claimed, conclusion: Conclusion, at: datetime) -> FeedReport:
     feed = claim.feed
     shown = conclusion.issues[:REPORT_ISSUES_LIMIT]
@@ -135,9 +143,9 @@ def report_of(claim: Claimed, conclusion: Conclusion, at: datetime) -> FeedRepor
             recognised=conclusion.recognised,
             options=conclusion.options,
             duplicate_of=conclusion.duplicate_of,
-            replaces=conclusion.options.replaces if conclusion.options else None,
+            replaces=_replaced_by_name(conclusion),
             replaced_by=conclusion.replaced_by,
-            corrects=conclusion.options.corrects if conclusion.options else None,
+            corrects=conclusion.corrects,
             created_at=at,
         ),
         summary=ReportSummary(counts=conclusion.counts, issue_totals=list(conclusion.issue_totals)),

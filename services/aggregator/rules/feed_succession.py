@@ -29,6 +29,7 @@ class KnownFeed:
     duplicate_of: UUID | None = None
     withdrawn: bool = False
     rows_received: int = 0
+    rows_rejected: int = 0
 
     @property
     def has_applied(self) -> bool:
@@ -69,6 +70,14 @@ class Succession:
         return self.takes_place_of[0] if self.takes_place_of else None
 
 
+@dataclass(frozen=True, slots=True)
+class CorrectedRows:
+    """How many rows a correction would bring, and how many the other corrections of the same feed bring now."""
+
+    brought: int
+    brought_before: int
+
+
 Decision = Refused | WaitsFor | Superseded | Succession
 
 
@@ -93,9 +102,11 @@ def succession(
     versions: Sequence[KnownFeed],
     same_content: KnownFeed | None,
     listed: Mapping[str, int] | None = None,
+    rows: CorrectedRows | None = None,
 ) -> Decision:
     """`named` is the feed that `replaces` or `corrects` names, `versions` are the other contents of the same key,
-    `same_content` is the other feed that counts with these bytes. Raises OrderUnknown: see is_newer.
+    `same_content` is the other feed that counts with these bytes; `rows` are known once it was read and corrects one.
+    Raises OrderUnknown: see is_newer.
     """
     if refusal := _relation_refused(feed, options, named):
         return refusal
@@ -103,16 +114,28 @@ def succession(
     applied = [each for each in same_kind if each.has_applied]
     newer = [each for each in applied if is_newer(each.place, feed.place, listed)]
     if newer:
-        return Superseded(newer[0].feed_id)
+        return Superseded(_foremost(newer, listed).feed_id)
     replaced = [named.feed_id] if named and options.replaces else []
     # Asked by name, the very feed with these bytes is replaced; as an earlier version it simply goes on counting.
     duplicate = same_content if same_content and same_content.feed_id not in replaced else None
+    if named and rows and not duplicate and rows.brought > max(0, named.rows_rejected - rows.brought_before):
+        return _too_many(named, rows)
     older = [
         each.feed_id
         for each in applied
         if each.counts and each.feed_id not in replaced and not (duplicate and each.feed_id == duplicate.feed_id)
     ]
     return Succession((*replaced, *older), duplicate)
+
+
+def _foremost(versions: Sequence[KnownFeed], listed: Mapping[str, int] | None) -> KnownFeed:
+    """The one that counts, since that is whose numbers are seen; the newest, if none or several do."""
+    counting = [each for each in versions if each.counts] or versions
+    foremost = counting[0]
+    for each in counting[1:]:
+        if is_newer(each.place, foremost.place, listed):
+            foremost = each
+    return foremost
 
 
 def _relation_refused(feed: KnownFeed, options: FeedOptions, named: KnownFeed | None) -> Refused | WaitsFor | None:
@@ -143,6 +166,15 @@ def _relation_refused(feed: KnownFeed, options: FeedOptions, named: KnownFeed | 
     if options.corrects and named.withdrawn:
         return _refused("reference/withdrawn_feed", f"feed {wanted} was withdrawn: none of its rows count")
     return None
+
+
+def _too_many(named: KnownFeed, rows: CorrectedRows) -> Refused:
+    before = f", of which other corrections brought {rows.brought_before} already" if rows.brought_before else ""
+    message = (
+        f"this file has {rows.brought} valid rows, but feed {named.feed_id} had {named.rows_rejected} rejected"
+        f"{before}; a correction holds the fixed rejected rows only: send those, or the whole file with `replaces`"
+    )
+    return _refused("reference/too_many_corrections", message)
 
 
 def _refused(code: str, message: str) -> Refused:

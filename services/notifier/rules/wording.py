@@ -94,7 +94,10 @@ def _opening(event: FeedEvent, name: str) -> str:
             return f"Your feed {name} was withdrawn: {_rows(event.rows_taken_back)} of it left the totals."
         case FeedReplaced():
             taken_back = f"{_rows(event.rows_taken_back)} of it left the totals"
-            return f"Your feed {name} was replaced by feed {event.replaced_by}: {taken_back}."
+            told = f"Your feed {name} was replaced by feed {event.replaced_by}: {taken_back}."
+            count = len(event.still_counting)
+            corrections = "1 correction of it counts" if count == 1 else f"{count} corrections of it count"
+            return f"{told} {corrections} on; withdraw what the new feed has as well." if count else told
         case FeedCancelled():
             return (
                 f"Your feed {name} was cancelled before it was applied. {_why_cancelled(event)}None of its rows count."

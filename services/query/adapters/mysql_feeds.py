@@ -90,9 +90,7 @@ def shown_status() -> sa.ColumnElement[str]:
 
 
 def _columns() -> list[sa.ColumnElement[Any]]:
-    plain = [
-        column for column in feeds.c if column.name not in ("processing_status", "earlier_status", "lease_expires_at")
-    ]
+    plain = [column for column in feeds.c if column.name not in ("processing_status", "lease_expires_at")]
     return [*plain, shown_status().label("shown_status")]
 
 
@@ -115,6 +113,8 @@ async def _corrections(
 
 def _view(row: Row, corrections: _Corrections) -> FeedView:
     status = ProcessingStatus(row["shown_status"])
+    # While it is read anew, what is shown is the earlier result, which counts on.
+    has_ended = status.is_terminal or row["earlier_status"] is not None
     return FeedView(
         **{name: row[name] for name in _STORED_ALIKE},
         **{name: UUID(row[name]) if row[name] else None for name in _LINKS},
@@ -122,7 +122,7 @@ def _view(row: Row, corrections: _Corrections) -> FeedView:
         feed_id=UUID(row["feed_id"]),
         feed_type=FeedType(row["feed_type"]),
         processing_status=status,
-        counts=Counts(**{name: row[name] for name in Counts.model_fields}) if status.is_terminal else None,
+        counts=Counts(**{name: row[name] for name in Counts.model_fields}) if has_ended else None,
         issue_totals=_ISSUE_TOTALS.validate_json(row["issue_totals"]) if row["issue_totals"] else [],
         error=FeedError(code=row["error_code"], message=row["error_message"] or "") if row["error_code"] else None,
         corrected_by=corrections.feed_ids,

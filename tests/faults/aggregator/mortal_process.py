@@ -11,8 +11,8 @@ from services.aggregator.adapters.mysql_ledger import MySqlLedger
 from services.aggregator.adapters.mysql_outbox import MySqlOutbox
 from services.aggregator.apply_feed import ApplyFeed, Limits, Ports
 from services.aggregator.change_feed import ChangeFeed
+from services.aggregator.outbox_ports import OutboxEvent
 from services.aggregator.outbox_routes import OutboxRoutes
-from services.aggregator.ports import OutboxEvent
 from services.aggregator.relay_events import RelayEvents
 from services.aggregator.threaded_reading import ReadingThreads
 from services.aggregator.worker import FeedUploads

@@ -18,7 +18,7 @@ from services.aggregator.rules.callers import Caller
 from services.aggregator.rules.feed_identity import FeedIdentity, ObjectFacts, ObjectRef
 from services.aggregator.rules.feed_lease import Claimed, ClaimRefusal, FeedRow, refusal
 from services.aggregator.rules.feed_outcome import Conclusion
-from services.aggregator.rules.feed_succession import Decision, KnownFeed, permitted, succession
+from services.aggregator.rules.feed_succession import CorrectedRows, Decision, KnownFeed, permitted, succession
 from services.aggregator.rules.reading_progress import Progress
 from services.aggregator.rules.version_order import VersionPlace
 from services.aggregator.threaded_reading import ReadingThreads
@@ -155,6 +155,7 @@ class Stored:
             replaced_by=self.replaced_by,
             duplicate_of=told.duplicate_of if told else None,
             rows_received=told.counts.rows_received if told else 0,
+            rows_rejected=told.counts.rows_rejected if told else 0,
         )
 
 
@@ -216,7 +217,8 @@ class MemoryStore:
         row = self._held(claim)
         if conclusion.status is ProcessingStatus.DONE:
             options = conclusion.options or FeedOptions()
-            plan = permitted(self._decide(claim, options, conclusion.sha256, listed))
+            accepted = conclusion.counts.rows_accepted
+            plan = permitted(self._decide(claim, options, conclusion.sha256, listed, accepted))
             if plan.duplicate_of and plan.duplicate_of.feed_id != conclusion.duplicate_of:
                 raise SameContent(plan.duplicate_of.feed_id, plan.duplicate_of.rows_received)
             if conclusion.duplicate_of and not plan.duplicate_of:
@@ -230,7 +232,12 @@ class MemoryStore:
         self.at("committed")
 
     def _decide(
-        self, claim: Claimed, options: FeedOptions, sha256: str | None, listed: Mapping[str, int] | None
+        self,
+        claim: Claimed,
+        options: FeedOptions,
+        sha256: str | None,
+        listed: Mapping[str, int] | None,
+        accepted: int | None = None,
     ) -> Decision:
         own = self.rows[claim.feed.feed_id]
         others = [row for row in self.rows.values() if row is not own]
@@ -248,7 +255,12 @@ class MemoryStore:
             versions=[row.known() for row in others if own.feed.is_dropped and row.feed.ref.key == own.feed.ref.key],
             same_content=same[0] if same and sha256 else None,
             listed=listed,
+            rows=CorrectedRows(accepted, self._corrected(options, own)) if options.corrects and accepted else None,
         )
+
+    def _corrected(self, options: FeedOptions, own: Stored) -> int:
+        told = [row.conclusion for row in self.rows.values() if row is not own and row.counts]
+        return sum(each.counts.rows_accepted for each in told if each and each.corrects == options.corrects)
 
     def _held(self, claim: Claimed) -> Stored:
         row = self.rows[claim.feed.feed_id]

@@ -11,9 +11,10 @@ from uuid import UUID
 import pytest
 
 from services.aggregator.apply_feed import Finished, Limits, NotAFeed
-from services.aggregator.errors import LeaseLost, Outage
+from services.aggregator.errors import LeaseLost, Outage, ReadingHangs
 from services.aggregator.rules.feed_identity import dropped_feed_id
 from services.aggregator.rules.feed_lease import HeldElsewhere
+from services.aggregator.threaded_reading import ReadingThreads
 from shared.schemas.feeds import Counts, ProcessingStatus
 from tests.flow.aggregator.fakes import Gate, World, open_world
 from tests.waiting import until
@@ -319,3 +320,58 @@ async def test_a_row_without_a_date_gets_the_utc_day_of_its_object(world: World)
 async def test_an_empty_folder_is_no_feed(world: World) -> None:
     assert await world.flow()(world.uploads.put("acme/", b""), 0) == NotAFeed()
     assert world.store.rows == {}
+
+
+async def test_a_fault_of_ours_in_reading_is_fatal_at_the_last_try_and_tried_again_before(world: World) -> None:
+    def fault() -> None:
+        raise RuntimeError("ours")
+
+    ref = world.uploads.put("acme/a.csv", b"shirt,3\n")
+    world.reader.meanwhile = fault
+    with pytest.raises(RuntimeError):
+        await world.flow()(ref)
+    assert world.only().status is ProcessingStatus.IN_QUEUE
+    assert await world.flow()(ref, is_last_try=True) == Finished()
+    row = world.only()
+    assert row.status is ProcessingStatus.FATAL
+    assert row.conclusion
+    assert row.conclusion.error
+    assert (row.conclusion.error.code, bool(row.conclusion.raw_uri)) == ("internal/not_readable", True)
+    assert world.error_bucket.reports[row.feed.feed_id].error == row.conclusion.error
+
+
+@pytest.mark.parametrize("error", [Outage, OSError, MemoryError])
+async def test_an_outage_in_reading_is_never_fatal(world: World, error: type[Exception]) -> None:
+    def fault() -> None:
+        raise error
+
+    world.reader.meanwhile = fault
+    with pytest.raises(error):
+        await world.flow()(world.uploads.put("acme/a.csv", b"shirt,3\n"), is_last_try=True)
+    assert world.only().status is ProcessingStatus.IN_QUEUE
+
+
+async def test_a_feed_that_is_read_without_end_goes_back_and_the_service_is_not_ready(tmp_path: Path) -> None:
+    async with open_world(tmp_path, threads=ReadingThreads(1, seconds=0.2)) as world:
+        gate, ref = Gate(), world.uploads.put("acme/a.csv", b"shirt,3\n")
+        world.reader.meanwhile = gate
+        await world.threads.check()
+        with pytest.raises(Outage):
+            await world.flow()(ref)
+        assert world.only().status is ProcessingStatus.IN_QUEUE
+        with pytest.raises(ReadingHangs):
+            await world.threads.check()
+        with pytest.raises(Outage):
+            await world.flow()(ref)  # there is no place, and no waiting for one without end either
+        gate.open()
+
+        async def is_ready() -> bool:
+            try:
+                await world.threads.check()
+            except ReadingHangs:
+                return False
+            return True
+
+        await until(is_ready)
+        assert world.reader.read_feeds[0].closed == 1
+        assert await world.flow()(ref) == Finished()

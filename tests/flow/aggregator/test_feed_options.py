@@ -91,7 +91,7 @@ async def test_a_replacement_of_what_nobody_knows_is_fatal(world: World) -> None
 async def test_a_feed_that_is_accepted_and_not_seen_yet_is_waited_for(world: World, relation: str) -> None:
     """Events come in any order: the replacement's may come first."""
     key = f"acme/{MINTED}/old.csv"
-    old = world.uploads.put(key, b"shirt,3\n", feed_id=str(MINTED))
+    old = world.uploads.put(key, b"shirt,3\nsock\nsock,x\n", feed_id=str(MINTED))
     world.receipts.receipts[MINTED] = receipt = Receipt(
         feed_id=MINTED,
         seller_id="acme",

@@ -10,7 +10,7 @@ import pytest
 from services.aggregator.change_feed import ChangeFeed
 from services.aggregator.lambda_handler import SPARE_SECONDS, LambdaHost
 from services.aggregator.main import Aggregator
-from services.aggregator.ports import Backlog, Publish, Relayed
+from services.aggregator.outbox_ports import Backlog, Publish, Relayed
 from services.aggregator.relay_events import RelayEvents
 from services.aggregator.settings import AggregatorSettings
 from shared.runtime.retry_policy import Backoff

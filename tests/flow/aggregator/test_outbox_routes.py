@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 import pytest
 
 from services.aggregator.errors import Outage
+from services.aggregator.outbox_ports import OutboxEvent
 from services.aggregator.outbox_routes import OutboxRoutes
-from services.aggregator.ports import OutboxEvent
 from services.aggregator.rules.work_order import WORK_ORDER
 
 

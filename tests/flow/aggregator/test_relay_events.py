@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from services.aggregator.errors import Outage
-from services.aggregator.ports import Backlog, OutboxEvent, Publish, Relayed
+from services.aggregator.outbox_ports import Backlog, OutboxEvent, Publish, Relayed
 from services.aggregator.relay_events import RelayEvents
 from shared.runtime.retry_policy import Backoff
 from tests.waiting import until

@@ -27,8 +27,10 @@ class Flow:
 
     answer: Callable[[ObjectRef], Applied] = lambda _: Finished()
     asked: list[tuple[ObjectRef, int | None]] = field(default_factory=list)
+    last_tries: list[bool] = field(default_factory=list)
 
-    async def __call__(self, ref: ObjectRef, size_bytes: int | None) -> Applied:
+    async def __call__(self, ref: ObjectRef, size_bytes: int | None, is_last_try: bool) -> Applied:
+        self.last_tries.append(is_last_try)
         self.asked.append((ref, size_bytes))
         return self.answer(ref)
 
@@ -98,7 +100,7 @@ async def test_what_names_no_possible_object_is_rejected_at_once(where: str, wha
     assert isinstance(await handle(Flow(), json.dumps(body)), Reject)
 
 
-@pytest.mark.parametrize("error", [Outage, LeaseLost, lambda: MustWait(UUID(int=1))])
+@pytest.mark.parametrize("error", [Outage, LeaseLost])
 async def test_an_outage_is_tried_again_with_backoff(error: Callable[[], Exception]) -> None:
     def fail(_: ObjectRef) -> Applied:
         raise error()
@@ -108,12 +110,33 @@ async def test_an_outage_is_tried_again_with_backoff(error: Callable[[], Excepti
     assert outcome.after_seconds is None, "the worker's backoff decides"
 
 
+async def test_a_feed_that_waits_for_another_does_not_wear_out_its_message() -> None:
+    def wait(_: ObjectRef) -> Applied:
+        raise MustWait(UUID(int=1))
+
+    waits = []
+    for receive_count in range(1, 11):
+        outcome = await handle(Flow(wait), recorded_text("s3_put_aws"), receive_count)
+        assert isinstance(outcome, Retry)
+        assert outcome.after_seconds is not None
+        waits.append(outcome.after_seconds)
+    assert waits[0] < 1.0, "the other one has mostly ended by then"
+    assert sum(waits) > 2_400, "ten tries last longer than a large feed"
+
+
 async def test_a_fault_of_our_own_is_not_swallowed() -> None:
     def fail(_: ObjectRef) -> Applied:
         raise RuntimeError("ours")
 
     with pytest.raises(RuntimeError):
         await handle(Flow(fail), recorded_text("s3_put_aws"))
+
+
+async def test_the_flow_is_told_when_the_queue_gives_no_further_try() -> None:
+    flow = Flow()
+    for receive_count in (1, 2, 3, 4):
+        await FeedUploads(flow, max_receives=3)(QueueMessage("m", "r", recorded_text("s3_put_aws"), receive_count))
+    assert flow.last_tries == [False, False, True, True]
 
 
 async def test_a_feed_in_other_hands_comes_back_when_its_lease_is_over() -> None:

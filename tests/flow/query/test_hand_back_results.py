@@ -69,13 +69,21 @@ async def test_both_are_handed_back_as_they_were_stored() -> None:
 
 @pytest.mark.parametrize("status", [ProcessingStatus.IN_QUEUE, ProcessingStatus.IN_PROGRESS])
 async def test_of_a_feed_that_is_not_finished_there_is_nothing_yet(status: ProcessingStatus) -> None:
-    # Read again after it was DONE: what an earlier run left is about to change.
-    known = feed(status, report_uri=REPORT, rejected_uri=REJECTED)
+    known = feed(status)
     results = flow(known, FakeErrorBucket({REPORT: b"{}", REJECTED: b"x"}))
     for ask in (results.report, results.rejected_rows):
         with pytest.raises(FeedNotFinished, match=str(status)) as refusal:
             await ask(known.feed_id, UNCONFINED)
         assert (refusal.value.status, refusal.value.headers) == (409, {"Retry-After": "5"})
+
+
+@pytest.mark.parametrize("status", [ProcessingStatus.IN_QUEUE, ProcessingStatus.IN_PROGRESS])
+async def test_while_a_feed_is_read_anew_its_earlier_results_can_be_had(status: ProcessingStatus) -> None:
+    known = feed(status, report_uri=REPORT, rejected_uri=REJECTED, counts=LOSSY)
+    results = flow(known, FakeErrorBucket({REPORT: b"{}", REJECTED: b"x"}))
+    assert await read(await results.report(known.feed_id, UNCONFINED)) == b"{}"
+    rows, _ = await results.rejected_rows(known.feed_id, UNCONFINED)
+    assert await read(rows) == b"x"
 
 
 async def test_another_sellers_results_look_as_if_they_were_not_there() -> None:

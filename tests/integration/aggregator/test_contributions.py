@@ -4,6 +4,7 @@ import secrets
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 from pymysql.err import MySQLError
@@ -11,11 +12,13 @@ from pymysql.err import MySQLError
 from deploy.local.database_server import DatabaseAccess
 from services.aggregator.adapters.mysql_contributions import LOADED_FROM_GROUPS, MySqlContributions
 from services.aggregator.adapters.mysql_feeds import MySqlFeeds
+from services.aggregator.adapters.mysql_ledger import MySqlLedger
+from services.aggregator.errors import Outage
 from services.aggregator.ports import Contribution
 from services.aggregator.rules.feed_lease import Claimed
 from shared.runtime.mysql import MySqlLimits, MySqlPool, MySqlSession
 from shared.runtime.mysql_address import MySqlAddress
-from tests.integration.aggregator.records import Records, contribution, dropped, in_batches
+from tests.integration.aggregator.records import Records, contribution, done, dropped, in_batches
 
 NASTY = [
     "tab\there",
@@ -140,3 +143,13 @@ async def test_where_loading_is_not_allowed_groups_are_inserted_and_it_is_not_as
     assert await insert(pool, contributions, groups) == 1
     assert await stored(records) == told(groups)
     assert await insert(pool, contributions, groups) == 0
+
+
+async def test_what_is_loaded_lies_in_the_scratch_directory_and_a_disk_at_fault_is_no_database_at_fault(
+    loading_pool: MySqlPool, tmp_path: Path
+) -> None:
+    ledger = MySqlLedger(loading_pool, MySqlContributions(tmp_path / "gone"))
+    groups = many()
+    with pytest.raises(Outage, match="local disk") as outage:
+        await ledger.commit(await claimed(loading_pool), done(*groups), in_batches(*groups, size=len(groups)))
+    assert "database" not in str(outage.value)

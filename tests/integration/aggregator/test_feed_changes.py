@@ -113,7 +113,7 @@ async def test_corrections_of_a_withdrawn_feed_stand_by_themselves_and_are_named
     applying: Applying, changes: MySqlFeedChanges, records: Records
 ) -> None:
     fixed = dropped("acme/fixed.csv")
-    await applying.apply(FEED, A, SHIRT)
+    await applying.apply(FEED, A, SHIRT, rejected=2)
     await applying.apply(fixed, B, HAT, corrects=FEED.feed_id)
     withdrawn = await changes.withdraw(FEED.feed_id, OPERATOR)
     assert withdrawn.corrections_counting == [fixed.feed_id]

@@ -9,7 +9,7 @@ import pytest
 
 from services.aggregator.adapters.mysql_outbox import PATIENCE, MySqlOutbox
 from services.aggregator.errors import Outage
-from services.aggregator.ports import OutboxEvent, Relayed
+from services.aggregator.outbox_ports import OutboxEvent, Relayed
 from services.aggregator.relay_events import RelayEvents
 from shared.runtime.mysql import MySqlPool
 from shared.runtime.retry_policy import Backoff

@@ -1,6 +1,7 @@
 """Feeds that replace, correct or supersede others, on a real database: P1 and P3 hold whatever meets whatever."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -42,12 +43,16 @@ class Applying:
         assert isinstance(claim, Claimed), claim
         return claim
 
-    async def commit(self, claim: Claimed, sha256: str, *groups: Contribution, **options: UUID) -> None:
-        conclusion = replace(done(*groups, sha256=sha256), options=FeedOptions(**options))
+    async def commit(
+        self, claim: Claimed, sha256: str, *groups: Contribution, rejected: int = 0, **options: UUID
+    ) -> None:
+        conclusion = replace(done(*groups, sha256=sha256, rejected=rejected), options=FeedOptions(**options))
         await self.ledger.commit(claim, conclusion, in_batches(*groups))
 
-    async def apply(self, feed: FeedIdentity, sha256: str, *groups: Contribution, **options: UUID) -> None:
-        await self.commit(await self.claim(feed), sha256, *groups, **options)
+    async def apply(
+        self, feed: FeedIdentity, sha256: str, *groups: Contribution, rejected: int = 0, **options: UUID
+    ) -> None:
+        await self.commit(await self.claim(feed), sha256, *groups, rejected=rejected, **options)
 
     async def version(self, feed: FeedIdentity, sha256: str, *groups: Contribution) -> None:
         """As the flow does it: what cannot count ends otherwise."""
@@ -148,22 +153,48 @@ async def test_what_cannot_be_replaced_or_corrected_stores_nothing(applying: App
     for relation in ("replaces", "corrects"):
         for named in (theirs, UUID(int=5)):
             with pytest.raises(RelationRefused) as refused:
-                await applying.commit(claim, B, HAT, **{relation: named})
+                await applying.commit(claim, B, HAT, rejected=0, **{relation: named})
             assert refused.value.code == "reference/unknown_feed"
         with pytest.raises(MustWait):
-            await applying.commit(claim, B, HAT, **{relation: waiting.feed_id})
+            await applying.commit(claim, B, HAT, rejected=0, **{relation: waiting.feed_id})
     assert await transactions(records) == {"shirt": 3}
     await records.assert_books_close()
 
 
 async def test_a_correction_adds_to_what_the_original_counts(applying: Applying, records: Records) -> None:
     original, fixed = dropped("acme/a.csv"), dropped("acme/fixed.csv")
-    await applying.apply(original, A, SHIRT)
+    await applying.apply(original, A, SHIRT, rejected=5)
     await applying.apply(fixed, B, SHIRT, HAT, corrects=original.feed_id)
     assert await transactions(records) == {"shirt": 6, "hat": 2}
     assert (await records.feed(fixed.feed_id))["corrects"] == str(original.feed_id)
     assert (await records.history(original.feed_id))[-1] == "corrected"
     await records.assert_books_close()
+
+
+async def test_corrections_at_once_bring_no_more_than_was_rejected(applying: Applying, records: Records) -> None:
+    original = dropped("acme/a.csv")
+    await applying.apply(original, A, SHIRT, rejected=5)
+    claims = [await applying.claim(dropped(f"acme/{number}.csv")) for number in range(4)]
+    ends = await asyncio.gather(
+        *(applying.commit(claim, f"{n}" * 64, HAT, corrects=original.feed_id) for n, claim in enumerate(claims)),
+        return_exceptions=True,
+    )
+    refused = [end for end in ends if isinstance(end, RelationRefused)]
+    assert [end.code for end in refused] == ["reference/too_many_corrections"] * 2, ends
+    assert await transactions(records) == {"shirt": 3, "hat": 4}
+    await records.assert_books_close()
+
+
+async def test_corrections_of_a_replaced_feed_count_on_and_are_named(applying: Applying, records: Records) -> None:
+    original, fixed, new = (dropped(f"acme/{name}.csv") for name in ("a", "fixed", "new"))
+    await applying.apply(original, A, SHIRT, rejected=2)
+    await applying.apply(fixed, B, HAT, corrects=original.feed_id)
+    await applying.apply(new, C, SOCK, replaces=original.feed_id)
+    assert await transactions(records) == {"hat": 2, "sock": 1}
+    [told] = [event for event in await records.events() if isinstance(event, FeedReplaced)]
+    assert told.still_counting == [fixed.feed_id]
+    [step] = await records.rows("SELECT detail FROM feed_history WHERE event = 'replaced'")
+    assert json.loads(step["detail"])["still_counting"] == str(fixed.feed_id)
 
 
 async def test_two_replacements_of_one_feed_at_once_leave_one(applying: Applying, records: Records) -> None:

@@ -17,7 +17,7 @@ from services.aggregator.adapters.s3_uploads import S3Uploads
 from services.aggregator.adapters.sns_feed_events import SnsFeedEvents
 from services.aggregator.adapters.sqs_work_orders import SqsWorkOrders
 from services.aggregator.errors import MissingObject, Outage
-from services.aggregator.ports import OutboxEvent
+from services.aggregator.outbox_ports import OutboxEvent
 from services.aggregator.rules.feed_identity import FeedIdentity, ObjectRef, identify
 from services.aggregator.rules.feed_lease import Claimed
 from services.aggregator.rules.feed_outcome import failed, report_of

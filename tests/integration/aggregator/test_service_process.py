@@ -206,7 +206,7 @@ async def test_readiness_names_what_is_missing(service: Child, database_url: str
     async with httpx.AsyncClient() as http:
         answer = await http.get(f"http://127.0.0.1:{port}/health/ready")
         assert answer.json()["checks"] == dict.fromkeys(
-            ("database", "uploads", "errors", "receipts", "queue", "loops"), "ok"
+            ("database", "uploads", "errors", "receipts", "queue", "loops", "reading"), "ok"
         )
         metrics = await http.get(f"http://127.0.0.1:{port}/metrics")
     assert "sellersync_outbox_waiting_events" in metrics.text

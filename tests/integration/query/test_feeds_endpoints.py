@@ -33,6 +33,13 @@ def feeds(migrated_database_url: str) -> dict[str, Feed]:
                 "report_uri": "s3://errors/globex/report.json",
             },
         ),
+        "again": Feed(
+            "initech",
+            status="IN_QUEUE",
+            rejected=2,
+            received_at=moment + timedelta(seconds=2),
+            extra={"earlier_status": "DONE", "report_uri": "s3://errors/initech/report.json"},
+        ),
         "fatal": Feed(
             "acme",
             status="FATAL",
@@ -126,6 +133,14 @@ async def test_a_finished_feed_shows_its_books_issues_and_times(api: httpx.Async
         "started_at": "2026-05-01T08:30:02.500000Z",
         "finished_at": "2026-05-01T08:30:03.000000Z",
     }
+
+
+async def test_a_feed_that_is_read_anew_shows_its_earlier_books_and_its_new_status(
+    api: httpx.AsyncClient, feeds: dict[str, Feed]
+) -> None:
+    feed = (await api.get(f"/api/feeds/{feeds['again'].feed_id}")).json()
+    assert (feed["processing_status"], feed["report_uri"]) == ("IN_QUEUE", "s3://errors/initech/report.json")
+    assert feed["counts"]["rows_rejected"] == 2
 
 
 async def test_a_failed_feed_says_why_and_a_duplicate_of_what(api: httpx.AsyncClient, feeds: dict[str, Feed]) -> None:

@@ -1,5 +1,6 @@
 """An SQS client of moto's server, and how to make and look into queues."""
 
+import json
 import time
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ from shared.runtime.settings import ServiceSettings
 
 if TYPE_CHECKING:
     from types_aiobotocore_sqs import SQSClient
+    from types_aiobotocore_sqs.literals import QueueAttributeNameType
 
 
 @pytest.fixture
@@ -27,8 +29,15 @@ class Queues:
     def __init__(self, sqs: "SQSClient") -> None:
         self._sqs = sqs
 
-    async def make(self, name: str) -> str:
-        return (await self._sqs.create_queue(QueueName=f"{name}-{time.monotonic_ns()}"))["QueueUrl"]
+    async def make(self, name: str, dead_letters: str | None = None) -> str:
+        """With `dead_letters`, the URL of another queue, messages go there after three receives."""
+        attributes: dict[QueueAttributeNameType, str] = {}
+        if dead_letters:
+            answer = await self._sqs.get_queue_attributes(QueueUrl=dead_letters, AttributeNames=["QueueArn"])
+            policy = {"deadLetterTargetArn": answer["Attributes"]["QueueArn"], "maxReceiveCount": 3}
+            attributes["RedrivePolicy"] = json.dumps(policy)
+        name = f"{name}-{time.monotonic_ns()}"
+        return (await self._sqs.create_queue(QueueName=name, Attributes=attributes))["QueueUrl"]
 
     async def left(self, queue: str) -> int:
         """Messages in the queue, hidden ones included."""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from shared.runtime import sqs_worker
 from shared.runtime.retry_policy import Backoff
 from shared.runtime.sqs_worker import Disposition, Done, QueueMessage, Sharing, SqsWorker, WorkerLimits
 from tests.integration.shared.conftest import Queues
@@ -66,6 +67,46 @@ async def test_a_message_behind_a_flood_is_reached_while_the_flood_is_stuck(
         worker.stop()
         await asyncio.wait_for(running, DEADLINE_SECONDS)
     assert handler.done == Counter({"late/1": 1} | {f"flood/{number}": 1 for number in range(FLOOD)})
+
+
+@pytest.mark.parametrize("overflows", [True, False])
+async def test_waiting_behind_ones_own_long_work_uses_up_no_tries(
+    overflows: bool, sqs: "SQSClient", queues: Queues, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A slot is kept free, so there is always one to fetch for; what is fetched and given back wears out."""
+    monkeypatch.setattr(sqs_worker, "PATIENCE_SECONDS", 0.2)
+    dead = await queues.make("dead")
+    queue, overflow = await queues.make("uploads", dead_letters=dead), await queues.make("overflow", dead_letters=dead)
+    for number in range(8):
+        await sqs.send_message(QueueUrl=queue, MessageBody=f"acme/{number}")
+    handler = StuckFlood()
+    limits = WorkerLimits(2, 30, poll=1, grace=5.0, backoff=Backoff(), prefetch=10)
+    worker = SqsWorker(sqs, queue, handler, limits, sharing=Sharing(sender, overflow if overflows else None))
+    running = asyncio.create_task(worker.run())
+    enough = asyncio.get_running_loop().time() + 20 * sqs_worker.PATIENCE_SECONDS
+
+    async def long_stuck() -> bool:
+        return asyncio.get_running_loop().time() > enough
+
+    async def late_is_done() -> bool:
+        return handler.done["late/1"] == 1
+
+    async def all_are_done() -> bool:
+        return await queues.left(queue) == await queues.left(overflow) == 0
+
+    try:
+        await until(long_stuck)
+        assert await queues.left(dead) == 0
+        await sqs.send_message(QueueUrl=queue, MessageBody="late/1")
+        await until(late_is_done)
+        assert handler.done.total() == 1
+        handler.go_on.set()
+        await until(all_are_done)
+    finally:
+        worker.stop()
+        await asyncio.wait_for(running, DEADLINE_SECONDS)
+    assert await queues.left(dead) == 0
+    assert handler.done == Counter({"late/1": 1} | {f"acme/{number}": 1 for number in range(8)})
 
 
 async def test_what_waits_when_the_worker_stops_is_visible_at_once(sqs: "SQSClient", queues: Queues) -> None:

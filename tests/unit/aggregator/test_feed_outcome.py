@@ -129,3 +129,15 @@ def test_a_version_that_came_too_late_is_told_as_cancelled_by_the_newer_one() ->
     event = outcome_event(CLAIM, superseded(UUID(int=9), None), NOW)
     assert isinstance(event, FeedCancelled)
     assert (event.replaced_by, event.counts, event.sequence) == (UUID(int=9), Counts(), 3)
+
+
+@pytest.mark.parametrize("relation", ["replaces", "corrects"])
+def test_report_and_event_name_the_same_related_feed_and_none_of_a_feed_that_failed(relation: str) -> None:
+    options = FeedOptions(**{relation: UUID(int=9)})
+    applied = replace(DONE, options=options, replaces=options.replaces)
+    unreadable = failed(FeedError(code="format/empty_file", message="empty"), Phase.READ, options=options)
+    for conclusion, named in ((applied, UUID(int=9)), (unreadable, None)):
+        header, event = report_of(CLAIM, conclusion, NOW).header, outcome_event(CLAIM, conclusion, NOW)
+        assert isinstance(event, FeedProcessed | FeedFailed)
+        assert getattr(header, relation) == getattr(event, relation) == named
+        assert header.options == options

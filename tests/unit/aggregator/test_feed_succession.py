@@ -8,6 +8,7 @@ import pytest
 
 from services.aggregator.errors import MustWait, NewerVersion, RelationRefused
 from services.aggregator.rules.feed_succession import (
+    CorrectedRows,
     Decision,
     KnownFeed,
     Refused,
@@ -49,6 +50,35 @@ def decided(
 
 def test_a_feed_without_relations_takes_nothing_back() -> None:
     assert decided() == Succession()
+
+
+@pytest.mark.parametrize(("brought", "before", "fits"), [(2, 0, True), (3, 0, False), (1, 1, True), (2, 1, False)])
+def test_a_correction_brings_no_more_rows_than_were_rejected(brought: int, before: int, fits: bool) -> None:
+    named, rows = replace(OTHER, rows_rejected=2), CorrectedRows(brought, before)
+    decision = succession(OWN, CORRECTS, named=named, versions=(), same_content=None, rows=rows)
+    if fits:
+        assert decision == Succession()
+    else:
+        assert isinstance(decision, Refused)
+        assert decision.error.code == "reference/too_many_corrections"
+
+
+def test_the_same_correction_once_more_is_a_duplicate_and_no_failure() -> None:
+    named, rows = replace(OTHER, rows_rejected=2), CorrectedRows(2, 2)
+    decision = succession(OWN, CORRECTS, named=named, versions=(), same_content=known(2), rows=rows)
+    assert decision == Succession((), known(2))
+
+
+@pytest.mark.parametrize(
+    ("newer", "by"),
+    [
+        ([known(6, counts=False), known(7)], 7),
+        ([known(6), known(7, counts=False)], 6),
+        ([known(6, counts=False), known(8, counts=False), known(7, counts=False)], 8),
+    ],
+)
+def test_superseded_names_the_version_that_counts_else_the_newest(newer: list[KnownFeed], by: int) -> None:
+    assert decided(NONE, None, *newer) == Superseded(UUID(int=by))
 
 
 @pytest.mark.parametrize(

@@ -93,7 +93,14 @@ failed = st.sampled_from((FeedFailed, FeedReprocessFailed)).flatmap(
 )
 _rows = st.integers(0, 10**12)
 withdrawn = st.builds(FeedWithdrawn, **_COMMON, actor=texts, rows_taken_back=_rows)
-replaced = st.builds(FeedReplaced, **_COMMON, actor=texts, replaced_by=st.uuids(), rows_taken_back=_rows)
+replaced = st.builds(
+    FeedReplaced,
+    **_COMMON,
+    actor=texts,
+    replaced_by=st.uuids(),
+    rows_taken_back=_rows,
+    still_counting=st.lists(st.uuids(), max_size=3),
+)
 cancelled = st.builds(FeedCancelled, **_COMMON, actor=texts, replaced_by=st.none() | st.uuids())
 events = processed | failed | withdrawn | replaced | cancelled
 

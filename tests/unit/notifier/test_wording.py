@@ -114,6 +114,13 @@ def test_a_text_says_what_became_of_the_feed_and_of_others(name: str, sentence: 
     assert sentence in text(sample(name))
 
 
+def test_a_replacement_tells_of_corrections_that_count_on() -> None:
+    event = sample("feed_replaced")
+    assert "correction" not in text(event)
+    corrected = event.model_copy(update={"still_counting": [event.feed_id]})
+    assert "1 correction of it counts on; withdraw what the new feed has as well." in text(corrected)
+
+
 def test_what_is_no_end_of_a_feed_is_not_called_finished() -> None:
     assert "finished 2026-03-04" in text(sample("feed_processed"))
     assert "changed 2026-03-04" in text(sample("feed_withdrawn"))

@@ -1,0 +1,47 @@
+"""What it takes to bring one feed to its end: the ports it acts through, its limits, and the feed in hand."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from services.aggregator.held_lease import HeldLease
+from services.aggregator.ports import ErrorBucket, FeedReader, Feeds, Ledger, Receipts, Uploads
+from services.aggregator.rules.feed_lease import Claimed
+from services.aggregator.rules.reading_progress import ReadingProgress
+from shared.schemas.feed_options import FeedOptions
+from shared.schemas.feeds import FeedType
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bytes, seconds, and groups in memory at a time. What a feed means to others is asked first if it is large."""
+
+    max_feed_bytes: int
+    lease_seconds: float
+    contribution_batch: int
+    look_ahead_bytes: int = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """What the flow acts through."""
+
+    uploads: Uploads
+    receipts: Receipts
+    error_bucket: ErrorBucket
+    feeds: Feeds
+    ledger: Ledger
+    readers: Mapping[FeedType, FeedReader]
+
+
+@dataclass(slots=True)
+class Work:
+    """A feed in hand. `sha256` is known once its bytes are here, `listed` once the order of versions was asked for."""
+
+    claim: Claimed
+    lease: HeldLease
+    progress: ReadingProgress
+    is_last_try: bool = False
+    options: FeedOptions = field(default_factory=FeedOptions)
+    sha256: str | None = None
+    listed: Mapping[str, int] | None = None
+    asked_about: set[str] = field(default_factory=set)
