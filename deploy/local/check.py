@@ -4,6 +4,7 @@ import argparse
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -17,6 +18,8 @@ STATIC: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("imports", ("lint-imports", "--no-cache")),
     ("template", ("cfn-lint", "deploy/cloudformation/*.yaml")),
 )
+THAT_COMPUTE = ("tests/unit", "tests/flow", "tests/contract")
+THAT_WAIT = ("tests/integration", "tests/faults", "tests/e2e")
 
 
 def main() -> int:
@@ -30,8 +33,25 @@ def main() -> int:
     if arguments.static:
         return 1 if failed else 0
     # pytest's closing line stays the last one.
-    tests = subprocess.run([_BIN / "pytest", "--quiet", *arguments.pytest], cwd=ROOT, check=False)
-    return 1 if failed or tests.returncode != 0 else 0
+    tests = _run(*arguments.pytest) if arguments.pytest else _run_side_by_side()
+    return 1 if failed or tests != 0 else 0
+
+
+def _run(*arguments: str) -> int:
+    return subprocess.run([_BIN / "pytest", "--quiet", *arguments], cwd=ROOT, check=False).returncode
+
+
+def _run_side_by_side() -> int:
+    """Tests that compute beside tests that wait for servers; the output of the former is shown when both are done."""
+    with tempfile.TemporaryFile("w+") as told:
+        command = [_BIN / "pytest", "--quiet", "-p", "no:cacheprovider", *THAT_COMPUTE]
+        with subprocess.Popen(command, cwd=ROOT, stdout=told, stderr=subprocess.STDOUT) as computing:
+            failed = [_run(*THAT_WAIT), computing.wait()]
+        told.seek(0)
+        print(f"\n{', '.join(THAT_COMPUTE)}:\n{told.read().rstrip()}", flush=True)
+    if failed[0]:
+        print(f"failed: among {', '.join(THAT_WAIT)}", flush=True)
+    return max(map(abs, failed))
 
 
 def _passes(name: str, command: tuple[str, ...]) -> bool:
