@@ -44,7 +44,7 @@ def _run(*arguments: str) -> int:
 def _run_side_by_side() -> int:
     """Tests that compute beside tests that wait for servers; the output of the former is shown when both are done."""
     with tempfile.TemporaryFile("w+") as told:
-        command = [_BIN / "pytest", "--quiet", "-p", "no:cacheprovider", *THAT_COMPUTE]
+        command = [str(_BIN / "pytest"), "--quiet", "-p", "no:cacheprovider", *THAT_COMPUTE]
         with subprocess.Popen(command, cwd=ROOT, stdout=told, stderr=subprocess.STDOUT) as computing:
             failed = [_run(*THAT_WAIT), computing.wait()]
         told.seek(0)
