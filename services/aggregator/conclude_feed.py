@@ -154,9 +154,7 @@ class ConcludeFeed:
         with tempfile.TemporaryDirectory(dir=self._work_dir, prefix="feed-", ignore_cleanup_errors=True) as scratch:
             path = Path(scratch) / "raw"
             work.sha256 = await self._fetch(work, facts, path)
-            # What is read in no time is not worth three questions: its commit asks them all, under locks.
-            if facts.size_bytes > self._limits.look_ahead_bytes:
-                await self._look_ahead(work)
+            await self._look_ahead(work)
             # Of the object and not of this attempt, so that reading it again gives the same answer.
             day = facts.last_modified.astimezone(UTC).date()
             request = ReadRequest(feed.seller_id, day, work.options, work.progress.told)

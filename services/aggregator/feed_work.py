@@ -13,12 +13,11 @@ from shared.schemas.feeds import FeedType
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Bytes, seconds, and groups in memory at a time. What a feed means to others is asked first if it is large."""
+    """Bytes, seconds, and groups in memory at a time."""
 
     max_feed_bytes: int
     lease_seconds: float
     contribution_batch: int
-    look_ahead_bytes: int = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)

@@ -119,10 +119,18 @@ class SequentialModel:
                 return
         newer = [at for at in self._versions(place) if at > place and _has_applied(fates[at])]
         if newer:
-            by = min((self._feeds[at].feed_id for at in newer), key=str)
-            yield _with(fates, place, _superseded(fate, by))
+            by = max([at for at in newer if fates[at].counts] or newer)
+            yield _with(fates, place, _superseded(fate, self._feeds[by].feed_id))
             return
         yield self._judged(fates, place)
+
+    def _room(self, fates: Fates, place: int) -> int:
+        """How many of the rejected rows of the feed that this one corrects are not corrected yet."""
+        relation = self._feeds[place].relation
+        assert relation
+        others = [at for at, other in enumerate(self._feeds) if at != place and other.relation == relation]
+        brought = sum(self._feeds[at].content.accepted for at in others if fates[at].counts)
+        return self._feeds[self._at[relation[1]]].content.rejected - brought
 
     def _versions(self, place: int) -> list[int]:
         """Other contents of its key."""
@@ -144,6 +152,13 @@ class SequentialModel:
             return _with(fates, place, _failed(fate, "unreadable"))
         if not same and on_error == "skip_file" and feed.content.rejected:
             return _with(fates, place, _failed(fate, "validation/rows_rejected", "skipped"))
+        if (
+            not same
+            and feed.relation
+            and feed.relation[0] == "corrects"
+            and feed.content.accepted > self._room(fates, place)
+        ):
+            return _with(fates, place, _failed(fate, "reference/too_many_corrections"))
         taken = [named] if named else []
         older = [self._feeds[at].feed_id for at in self._versions(place) if fates[at].counts]
         taken += sorted((each for each in older if each not in taken and each not in same), key=str)

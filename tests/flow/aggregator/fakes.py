@@ -393,7 +393,7 @@ class World:
     error_bucket: MemoryErrorBucket = field(default_factory=MemoryErrorBucket)
     store: MemoryStore = field(default_factory=MemoryStore)
     reader: LineReader = field(default_factory=LineReader)
-    limits: Limits = field(default_factory=lambda: Limits(1_000_000, 60.0, 2, look_ahead_bytes=0))
+    limits: Limits = field(default_factory=lambda: Limits(1_000_000, 60.0, 2))
     wakes: int = 0
     threads: ReadingThreads = field(default_factory=lambda: ReadingThreads(2))
 
