@@ -25,7 +25,7 @@ from tests.faults.aggregator.planted_faults import KINDS, TARGETS, Faults
 from tests.faults.aggregator.random_world import WorldMaker
 from tests.faults.aggregator.unquiet_run import UnquietRun
 
-RUNS = int(os.environ.get("CHAOS_RUNS", "504"))
+RUNS = int(os.environ.get("CHAOS_RUNS", "168"))
 FIRST_SEED = int(os.environ.get("CHAOS_SEED", "20261124"))
 BATCH = 42
 ENGINE_EVERY = 13
