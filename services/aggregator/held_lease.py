@@ -16,6 +16,9 @@ Result = TypeVar("Result")
 SHOWN_EVERY_SECONDS = 0.5
 """How often progress is written at most; what ends sooner shows none."""
 
+CANCEL_AGAIN_SECONDS = 5.0
+"""Longer than a cancelled statement needs to be ended in its server."""
+
 
 class HeldLease:
     """Renews a lease during every piece of work that is done under it, and ends the work if the lease is lost.
@@ -53,9 +56,7 @@ class HeldLease:
             beating.result()
             raise LeaseLost
         finally:
-            for task in (working, beating):
-                task.cancel()
-            await asyncio.wait({working, beating})
+            await _end({working, beating})
 
     async def _beat(self) -> None:
         loop = asyncio.get_running_loop()
@@ -72,3 +73,12 @@ class HeldLease:
                 self._shown = progress
             except (Outage, TimeoutError) as error:
                 log.warning("lease.not_renewed", error=str(error))
+
+
+async def _end(tasks: set["asyncio.Task[Any]"]) -> None:
+    """Cancels until it is noticed: one cancellation may be lost in a library, as in asyncio.wait_for up to Python 3.11,
+    and a lease that is renewed for ever would keep its feed from everybody."""
+    while tasks:
+        for task in tasks:
+            task.cancel()
+        _, tasks = await asyncio.wait(tasks, timeout=CANCEL_AGAIN_SECONDS)

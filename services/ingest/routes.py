@@ -47,7 +47,8 @@ class UploadDoor:
     async def slot(self) -> AsyncIterator[None]:
         """Raises Busy if no slot is free in time; meanwhile the client's body waits in its socket."""
         try:
-            await asyncio.wait_for(self._slots.acquire(), self.patience.slot)
+            async with asyncio.timeout(self.patience.slot):
+                await self._slots.acquire()
         except TimeoutError as error:
             raise Busy(headers={"Retry-After": "5"}) from error
         self._inside += 1
@@ -63,7 +64,8 @@ class UploadDoor:
     async def emptied(self, within_seconds: float) -> None:
         """Returns when no upload is inside, at the latest after `within_seconds`: the stores close after it."""
         try:
-            await asyncio.wait_for(self._empty.wait(), within_seconds)
+            async with asyncio.timeout(within_seconds):
+                await self._empty.wait()
         except TimeoutError:
             log.warning("uploads.left_behind", uploads=self._inside)
 

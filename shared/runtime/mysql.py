@@ -170,6 +170,7 @@ class MySqlPool:
         return True
 
     async def _connect(self) -> Any:
+        """Has no timeout of its own."""
         address = self._address
         connection = await aiomysql.connect(
             host=address.host,
@@ -179,7 +180,8 @@ class MySqlPool:
             db=address.database,
             charset="utf8mb4",
             autocommit=True,
-            connect_timeout=self._limits.connect,
+            # Ours ends it in time: theirs is an asyncio.wait_for, which may swallow a cancellation up to Python 3.11.
+            connect_timeout=None,
             ssl=self._tls,
             program_name="sellersync",
             local_infile=self._local_infile,

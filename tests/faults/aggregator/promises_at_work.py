@@ -22,6 +22,10 @@ _HELD_BY = """
 SELECT feed_id FROM feeds
 WHERE seller_id IN ({places}) AND lease_owner LIKE %s AND processing_status = 'IN_PROGRESS' FOR UPDATE SKIP LOCKED"""
 
+_AT_WORK = """
+SELECT feed_id, processing_status, lease_owner, lease_expires_at, fence, attempts, UTC_TIMESTAMP(6) AS now FROM feeds
+WHERE seller_id IN ({places}) AND processing_status IN ('IN_QUEUE', 'IN_PROGRESS')"""
+
 _RUN_OUT = """
 UPDATE feeds SET lease_expires_at = TIMESTAMPADD(SECOND, -1, UTC_TIMESTAMP(6)) WHERE feed_id IN ({places})"""
 
@@ -98,6 +102,15 @@ class PromisesAtWork:
         async with self._admin.session() as session:
             [row] = await session.rows(sql, sellers)
         return int(row["n"])
+
+    async def left_over(self) -> str:
+        """What is not at rest, for whoever has to find out why."""
+        places = ", ".join(["%s"] * len(self._world.sellers))
+        async with self._admin.session() as session:
+            feeds = await session.rows(_AT_WORK.format(places=places), self._world.sellers)
+        told = [f"{await self.waiting_in_outbox()} events in the outbox", *map(str, feeds)]
+        told += [f"{url}: {message}" for url in ("uploads", "overflow") for message in self.queues.held[url].values()]
+        return "\n".join(told)
 
     async def rival(self, feed_ids: list[str]) -> None:
         """Somebody else's transaction, which locks these rows in an order of its own, and changes nothing."""

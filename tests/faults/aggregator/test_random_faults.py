@@ -25,7 +25,7 @@ from tests.faults.aggregator.planted_faults import KINDS, TARGETS, Faults
 from tests.faults.aggregator.random_world import WorldMaker
 from tests.faults.aggregator.unquiet_run import UnquietRun
 
-RUNS = int(os.environ.get("CHAOS_RUNS", "168"))
+RUNS = int(os.environ.get("CHAOS_RUNS", "504"))
 FIRST_SEED = int(os.environ.get("CHAOS_SEED", "20261124"))
 BATCH = 42
 ENGINE_EVERY = 13
@@ -88,10 +88,10 @@ async def _runs(seeds: range, url: str, engine: DuckDbFeedReader, tmp_path: Path
             try:
                 await run()
             except BaseException as error:
-                error.add_note("\n".join(_told(run.faults)))
                 error.add_note(
                     f"CHAOS_SEED={seed} CHAOS_RUNS=1 plants it again; it struck with {dict(run.faults.struck)}"
                 )
+                error.add_note("\n".join(_told(run.faults)))
                 raise
             struck += run.faults.struck
     finally:

@@ -170,9 +170,7 @@ class UnquietRun:
             async with asyncio.timeout(QUIET_SECONDS):
                 await self._work_off(enough=lambda: False)
         except TimeoutError:
-            left = self._queues.bodies("uploads", "overflow")
-            waiting = await self._promises.waiting_in_outbox()
-            raise AssertionError(f"it never came to rest: {waiting} events wait, and {left}") from None
+            raise AssertionError(f"it never came to rest: {await self._promises.left_over()}") from None
 
     async def _work_off(self, enough: Callable[[], bool]) -> None:
         """Until nothing is left to do. Where nothing moves, time passes: leases run out that nobody gave back."""

@@ -84,6 +84,25 @@ async def test_no_more_connections_than_allowed_and_waiting_for_one_ends(migrate
         await small.ping()
 
 
+@pytest.mark.parametrize("turns", range(40))
+async def test_a_cancellation_is_never_lost_while_it_connects(migrated_database_url: str, turns: int) -> None:
+    """Whenever it comes, of the loop's first turns: asyncio.wait_for would lose one of them up to Python 3.11."""
+    pool = MySqlPool(MySqlAddress.parse(migrated_database_url))
+
+    async def hold() -> None:
+        async with pool.session():
+            await asyncio.Event().wait()
+
+    holding = asyncio.create_task(hold())
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    holding.cancel()
+    done, _ = await asyncio.wait({holding}, timeout=5)
+    assert done
+    assert holding.cancelled()
+    await pool.close()
+
+
 async def test_a_statement_that_takes_too_long_ends_and_its_connection_is_not_used_again(
     migrated_database_url: str,
 ) -> None:

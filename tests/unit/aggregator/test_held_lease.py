@@ -1,10 +1,12 @@
 """Work under a lease: renewed while it goes on, ended when it is lost, and by nothing else."""
 
 import asyncio
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import pytest
 
+from services.aggregator import held_lease
 from services.aggregator.errors import LeaseLost, Outage
 from services.aggregator.held_lease import HeldLease
 from services.aggregator.rules.reading_progress import Progress, ReadingProgress
@@ -53,6 +55,20 @@ async def test_a_lost_lease_ends_the_work() -> None:
         await HeldLease(renewal, 0.005).during(work())
     assert ended.is_set()
     assert renewal.calls == 3
+
+
+async def test_it_ends_although_a_cancellation_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As asyncio.wait_for loses it in Python 3.11, when what it waits for is done at that very moment."""
+    monkeypatch.setattr(held_lease, "CANCEL_AGAIN_SECONDS", 0.01)
+    renewing = asyncio.Event()
+
+    async def renew(_: Progress) -> None:
+        renewing.set()
+        with suppress(asyncio.CancelledError):
+            await asyncio.Event().wait()
+
+    async with asyncio.timeout(5):
+        assert await HeldLease(renew, 0.005).during(renewing.wait())
 
 
 async def test_a_store_that_is_away_does_not_end_it() -> None:
