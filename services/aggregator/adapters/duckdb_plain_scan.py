@@ -25,12 +25,12 @@ KEYS = ("product_id", "product_name", "category", "currency", "day")
 """What plain rows are grouped by, as text, '' where the feed has no such column."""
 
 # Bounds that keep quantity × amount below 10^14 and in 64 bits: larger figures are judged line by line.
-_QUANTITY = "-?[1-9][0-9]{0,5}"
+QUANTITY = "-?[1-9][0-9]{0,5}"
 _WHOLE = "[0-9]{1,8}"
 _REVENUE = r"-?[0-9]{1,12}(\.[0-9]{1,4})?"
 _NAME = r"[^\p{Z}\p{C}\x{fdd1}'']([^\p{C}\x{fdd1}]*[^\p{Z}\p{C}\x{fdd1}])?"
 _ROOM, _ROOM_IN_FRAMED = 8, 72
-_TEXT = "[!-&(-~]([ -~]*[!-~])?"
+TEXT = "[!-&(-~]([ -~]*[!-~])?"
 """Printable ASCII without white space around it, nor the ' that our own CSV puts in front."""
 _PRODUCT = (("product_name", MAX_NAME), ("product_id", MAX_ID))
 _ITEMS = {"line_id": "l", "product_id": "i", "product_name": "n"}
@@ -62,24 +62,6 @@ class PlainScan:
                   FROM (SELECT *, {self._numbers()} FROM {self._rows()}))
             GROUP BY ALL"""
 
-    def small_sql(self) -> str:
-        """All that is to be known of a small file of plain rows, in one statement: contributions and whether they are.
-
-        (plain, settled, sale_date, product_id, product_name, category, currency, quantity, amount, revenue,
-        transactions, id_hashes) per group, in no order.
-        """
-        ids = self._id_hash() if self.has_ids else "NULL::UBIGINT"
-        keys = ", ".join(f"{self._key(key)} AS {key}" for key in KEYS)
-        return f"""
-            SELECT plain, {self.settled()} AS settled, {self.day()} AS sale_date, product_id,
-                   {self.product_name()} AS product_name, category, currency, CAST(sum(quantity) AS BIGINT) AS quantity,
-                   sum(amount) AS amount, sum(revenue) AS revenue, count(*) AS transactions,
-                   list(id_hash) FILTER (id_hash IS NOT NULL) AS id_hashes
-            FROM (SELECT {keys}, {self._plain()} AS plain, {ids} AS id_hash, quantity, amount,
-                         {self._revenue()} AS revenue
-                  FROM (SELECT *, {self._numbers()} FROM {self._rows()}))
-            GROUP BY plain, {", ".join(KEYS)}"""
-
     def product_name(self) -> str:
         """The name of a settled group's product."""
         return "product_name" if "product_name" in self.layout.columns.position else "product_id"
@@ -98,12 +80,10 @@ class PlainScan:
     def settled(self) -> str:
         """Whether a group's texts are plainly what they should be, so that no rule need be asked."""
         position = self.layout.columns.position
-        name, product = (f"regexp_full_match({k}, '{_TEXT}') AND length({k}) <= {n}" for k, n in _PRODUCT)
+        name, product = (f"regexp_full_match({k}, '{TEXT}') AND length({k}) <= {n}" for k, n in _PRODUCT)
         terms = [name, f"(product_id = '' OR ({product}))"] if "product_name" in position else [product]
         if "category" in position:
-            terms.append(
-                f"(category = '' OR (regexp_full_match(category, '{_TEXT}') AND length(category) <= {MAX_ID}))"
-            )
+            terms.append(f"(category = '' OR (regexp_full_match(category, '{TEXT}') AND length(category) <= {MAX_ID}))")
         if "currency" in position:
             terms.append(
                 f"(currency = '' OR contains('{CURRENCIES}', concat(',', currency, ',')) AND length(currency) = 3)"
@@ -177,7 +157,7 @@ class PlainScan:
         position = self.layout.columns.position
         width = self.layout.columns.width
         terms = [f"NOT starts_with(c0, '{FAULT}')"] if self.is_framed else []
-        terms += [f"c{width - 1} IS NOT NULL", f"regexp_full_match({self._cell('quantity')}, '{_QUANTITY}')"]
+        terms += [f"c{width - 1} IS NOT NULL", f"regexp_full_match({self._cell('quantity')}, '{QUANTITY}')"]
         terms += [f"coalesce(c{n}, '') = ''" for n in range(width, self.style.cells)]
         terms.append(f"c{self.style.cells} IS NULL")
         if "amount" in position:
@@ -200,14 +180,7 @@ class PlainScan:
         return f"coalesce({' AND '.join(terms)}, false)"
 
     def _is_money(self, money: str) -> str:
-        cell = self._cell(money)
-        if money not in self.style.comma:
-            pattern = _REVENUE if money == "revenue" else rf"{_WHOLE}(\.[0-9]{{1,4}})?"
-        else:
-            # Three digits behind a comma have two readings, unless the uploader said what the comma is.
-            decimals = "[0-9]{1,4}" if self.style.comma_is_declared else "([0-9]{1,2}|[0-9]{4})"
-            pattern = f"{'-?' if money == 'revenue' else ''}{_WHOLE}(,{decimals})?"
-        return f"regexp_full_match({cell}, '{pattern}')"
+        return f"regexp_full_match({self._cell(money)}, '{money_pattern(money, self.style)}')"
 
     def _is_plain_item(self) -> str:
         """Asked of the first field alone that tells lines apart."""
@@ -224,7 +197,7 @@ class PlainScan:
         cell = self._cell(field)
         if field == "product_name":
             return f"({cell} = '' OR regexp_full_match({cell}, '{_NAME}'))"
-        return f"({cell} = '' OR (strlen({cell}) <= {MAX_ID} AND regexp_full_match({cell}, '{_TEXT}')))"
+        return f"({cell} = '' OR (strlen({cell}) <= {MAX_ID} AND regexp_full_match({cell}, '{TEXT}')))"
 
     def _id_hash(self) -> str:
         """The same number as ID_HASH of the row, were it judged."""
@@ -236,3 +209,12 @@ class PlainScan:
             value = f"CASE WHEN {cell} <> '' THEN {compared} ELSE {value} END"
         cell = self._cell("transaction_id")
         return f"CASE WHEN {cell} <> '' THEN hash({cell}, {kind}, {value}) END"
+
+
+def money_pattern(money: str, style: RowStyle) -> str:
+    """The form of plain amounts and revenues, as a regular expression."""
+    if money not in style.comma:
+        return _REVENUE if money == "revenue" else rf"{_WHOLE}(\.[0-9]{{1,4}})?"
+    # Three digits behind a comma have two readings, unless the uploader said what the comma is.
+    decimals = "[0-9]{1,4}" if style.comma_is_declared else "([0-9]{1,2}|[0-9]{4})"
+    return f"{'-?' if money == 'revenue' else ''}{_WHOLE}(,{decimals})?"

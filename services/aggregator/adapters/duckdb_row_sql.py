@@ -49,7 +49,7 @@ class Judging:
 
     def parameters(self, seller_id: str, object_day: date) -> dict[str, object]:
         """$seller_id, $last_date, and $object_day where rows have no date of their own."""
-        given = {"seller_id": seller_id, "last_date": _year_after(object_day)}
+        given = {"seller_id": seller_id, "last_date": latest_day(object_day)}
         return given if "occurred_at" in self.layout.columns.position else given | {"object_day": object_day}
 
     def lines_sql(self, lines: str) -> str:
@@ -249,5 +249,6 @@ def _item() -> str:
     return f"CASE WHEN line_id <> '' THEN 'l' || line_id ELSE {product} END"
 
 
-def _year_after(day: date) -> date:
+def latest_day(day: date) -> date:
+    """That a row of an object stored on `day` may be of."""
     return day.replace(year=day.year + 1) if (day.month, day.day) != (2, 29) else date(day.year + 1, 3, 1)

@@ -149,7 +149,8 @@ def _cells(records: list[_Record]) -> tuple[tuple[str, ...], ...]:
 
 def _headerless(delimiters: Sequence[str], sample: Sample) -> Layout:
     """Most sampled rows must have the four columns, so that a broken first row does not fail the whole feed."""
-    found = {d: list(_records(sample, d, _SAMPLED_RECORDS)) for d in delimiters}
+    occurring = [d for d in delimiters if d in sample.text] or delimiters
+    found = {d: list(_records(sample, d, _SAMPLED_RECORDS)) for d in occurring}
     fitting = {d: _fit(records) for d, records in found.items()}
     best = max(fitting.values())
     chosen = [d for d, fit in fitting.items() if fit == best]
