@@ -22,6 +22,9 @@ Row = Mapping[str, Any]
 
 KILL_SECONDS = 3.0
 
+LATER_CHARACTERS = 1 << 16
+"""What waits to go out later is no longer."""
+
 _SETUP = (
     "SET NAMES utf8mb4 COLLATE utf8mb4_bin",
     # Gap locks of the default level would let feeds of one seller deadlock on rows that neither touches.
@@ -50,11 +53,12 @@ class MySqlSession:
     def __init__(self, connection: Any, statement_seconds: float) -> None:
         self._connection = connection
         self._statement_seconds = statement_seconds
+        self._later: list[str] = []
 
     async def rows(self, sql: str, arguments: Sequence[object] = ()) -> list[Row]:
         """All rows, each by column name: for statements whose result is known to be small."""
         async with asyncio.timeout(self._statement_seconds), self._connection.cursor(aiomysql.DictCursor) as cursor:
-            await cursor.execute(sql, arguments)
+            await self._execute(cursor, self._with_values(sql, arguments))
             return list(await cursor.fetchall())
 
     async def row(self, sql: str, arguments: Sequence[object] = ()) -> Row | None:
@@ -64,7 +68,19 @@ class MySqlSession:
     async def change(self, sql: str, arguments: Sequence[object] = ()) -> int:
         """Rows changed, as MySQL counts them: a row set to what it was does not count."""
         async with asyncio.timeout(self._statement_seconds), self._connection.cursor() as cursor:
-            return int(await cursor.execute(sql, arguments))
+            return await self._execute(cursor, self._with_values(sql, arguments))
+
+    async def later(self, sql: str, arguments: Sequence[object] = ()) -> None:
+        """For a statement of a transaction whose answer nobody needs: it goes out with the next one that somebody does,
+        in one packet, before it. What the server has against it is raised there; it carries out nothing after it."""
+        self._later.append(self._with_values(sql, arguments))
+        if sum(map(len, self._later)) > LATER_CHARACTERS:
+            await self.change("DO 0")
+
+    async def rollback(self) -> None:
+        """What was to go out later does not."""
+        self._later.clear()
+        await self.change("ROLLBACK")
 
     async def load(self, sql: str, arguments: Sequence[object] = ()) -> tuple[int, int]:
         """A LOAD DATA LOCAL INFILE: rows loaded, and warnings, of which each may be a value that was cut."""
@@ -72,8 +88,18 @@ class MySqlSession:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Warning)
             async with asyncio.timeout(self._statement_seconds), self._connection.cursor() as cursor:
-                loaded = int(await cursor.execute(sql, arguments))
+                loaded = await self._execute(cursor, self._with_values(sql, arguments))
                 return loaded, int(cursor._result.warning_count)
+
+    async def _execute(self, cursor: Any, statement: str) -> int:
+        before, self._later = self._later, []
+        await cursor.execute(";\n".join([*before, statement]))
+        for _ in before:
+            await cursor.nextset()
+        return int(cursor.rowcount)
+
+    def _with_values(self, sql: str, arguments: Sequence[object]) -> str:
+        return str(sql % tuple(self._connection.escape(argument) for argument in arguments))
 
 
 class MySqlPool:
@@ -119,17 +145,17 @@ class MySqlPool:
     async def transaction(self) -> AsyncIterator[MySqlSession]:
         """Commits when the block ends, rolls back when it raises. Keep it short."""
         async with self.session() as session:
-            await session.change("START TRANSACTION")
+            await session.later("START TRANSACTION")
             try:
                 yield session
             except MySQLError as error:
                 if not is_connection_lost(error):
-                    await session.change("ROLLBACK")
+                    await session.rollback()
                 raise
             except Exception:
                 # The connection answers still (a refusal of our own): roll back at once rather than by closing.
                 with suppress(MySQLError, OSError, TimeoutError):
-                    await session.change("ROLLBACK")
+                    await session.rollback()
                 raise
             await session.change("COMMIT")
 

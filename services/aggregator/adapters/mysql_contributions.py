@@ -121,7 +121,7 @@ class MySqlContributions:
 async def _insert(session: MySqlSession, claim: Claimed, batch: Sequence[Contribution]) -> None:
     for start in range(0, len(batch), INSERTED_GROUPS):
         groups = json.dumps([_as_texts(group) for group in batch[start : start + INSERTED_GROUPS]], ensure_ascii=False)
-        await session.change(_INSERT, (str(claim.feed.feed_id), claim.feed.seller_id, groups))
+        await session.later(_INSERT, (str(claim.feed.feed_id), claim.feed.seller_id, groups))
 
 
 def _write(batch: Sequence[Contribution], file: IO[bytes]) -> None:

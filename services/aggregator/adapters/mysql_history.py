@@ -17,7 +17,7 @@ async def write_history(session: MySqlSession, *steps: Step) -> None:
         detail = json.dumps(step.texts(), ensure_ascii=False)
         values += [str(step.feed_id), naive(step.at), step.event, step.actor[:_ACTOR_LENGTH], detail]
     entries = ", ".join([_ENTRY] * len(steps))
-    await session.change(
+    await session.later(
         f"INSERT INTO feed_history (feed_id, at, event, actor, detail) VALUES {entries}",  # noqa: S608 - places only
         values,
     )

@@ -105,7 +105,7 @@ class MySqlLedger:
             return
         if own.counts:
             await take_back(session, own.feed_id)
-            await session.change(_FREE_CONTENT, (str(own.feed_id),))
+            await session.later(_FREE_CONTENT, (str(own.feed_id),))
         for feed_id in sorted(succession.takes_place_of, key=str):
             await _take_the_place_of(session, claim, feed_id, succession)
         if conclusion.adds_to_totals:
@@ -148,7 +148,7 @@ async def _take_the_place_of(session: MySqlSession, claim: Claimed, feed_id: UUI
     rows = await take_back(session, feed_id) if other.counts else 0
     at = await database_time(session)
     changed = other.next_step()
-    await session.change(_REPLACED, (str(claim.feed.feed_id), changed.fence, naive(at), str(feed_id)))
+    await session.later(_REPLACED, (str(claim.feed.feed_id), changed.fence, naive(at), str(feed_id)))
     over = {claim.feed.feed_id, *succession.takes_place_of}
     still_counting = [each for each in await counting_corrections(session, feed_id) if each not in over]
     event = replaced_event(changed, claim.owner, at, claim.feed.feed_id, rows, still_counting)
@@ -161,7 +161,7 @@ async def _take_the_place_of(session: MySqlSession, claim: Claimed, feed_id: UUI
 async def _leave_standing(session: MySqlSession, claim: Claimed, conclusion: Conclusion, own: LockedFeed) -> None:
     """Reading it again changed nothing: the earlier result, its books and its contribution stay as they are."""
     at = await database_time(session)
-    await session.change(_STAND, (naive(at), str(own.feed_id)))
+    await session.later(_STAND, (naive(at), str(own.feed_id)))
     await announce(session, *outcome_body(claim, conclusion, at, own.counts_of_rows), at)
     await write_history(session, end_of(claim, conclusion))
 
@@ -182,7 +182,7 @@ async def _count_content(session: MySqlSession, claim: Claimed, conclusion: Conc
 
 async def _finish(session: MySqlSession, claim: Claimed, conclusion: Conclusion, at: datetime) -> None:
     counts, error = conclusion.counts, conclusion.error
-    await session.change(
+    await session.later(
         _FINISH,
         (
             conclusion.status.value,

@@ -69,7 +69,7 @@ async def order_work(session: MySqlSession, feed: LockedFeed, fence: int, at: da
 
 
 async def _enter(session: MySqlSession, entry: _Entry) -> None:
-    await session.change(
+    await session.later(
         _ENTER,
         (
             str(entry.event_id),

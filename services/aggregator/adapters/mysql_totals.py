@@ -45,7 +45,7 @@ async def add_to_totals(session: MySqlSession, feed_id: UUID, rows_accepted: int
     _, added = await _of_feed(session, feed_id)
     if added != rows_accepted:
         raise BooksDoNotClose(f"{rows_accepted} rows accepted, {added} in the contributions")
-    await session.change(_ADD_TO_TOTALS, (str(feed_id),))
+    await session.later(_ADD_TO_TOTALS, (str(feed_id),))
 
 
 async def take_back(session: MySqlSession, feed_id: UUID) -> int:
@@ -55,8 +55,8 @@ async def take_back(session: MySqlSession, feed_id: UUID) -> int:
     changed = await session.change(_SUBTRACT_FROM_TOTALS, (str(feed_id),))
     if changed != groups:
         raise BooksDoNotClose(f"feed {feed_id} adds to {groups} groups, {changed} of them are in the totals")
-    await session.change(_DELETE_EMPTY_TOTALS, (str(feed_id),))
-    await session.change(_DELETE_CONTRIBUTIONS, (str(feed_id),))
+    await session.later(_DELETE_EMPTY_TOTALS, (str(feed_id),))
+    await session.later(_DELETE_CONTRIBUTIONS, (str(feed_id),))
     return taken_back
 
 

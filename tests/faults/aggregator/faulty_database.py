@@ -43,6 +43,14 @@ class FaultySession(MySqlSession):
             raise OperationalError(CONNECTION_LOST, "the answer was lost (planted)")
         return changed
 
+    async def later(self, sql: str, arguments: Sequence[object] = ()) -> None:
+        await self._before(sql)
+        await self._session.later(sql, arguments)
+
+    async def rollback(self) -> None:
+        await self._before("ROLLBACK")
+        await self._session.rollback()
+
     @property
     def _raw(self) -> Any:
         return self._session._connection
@@ -53,7 +61,7 @@ class FaultySession(MySqlSession):
                 await self._kill(self._raw.thread_id())
             case "deadlock":
                 # Its victim's transaction is over before it hears of it.
-                await self._session.change("ROLLBACK")
+                await self._session.rollback()
                 raise OperationalError(DEADLOCK, "deadlock (planted)")
             case "lock_timeout":
                 raise OperationalError(LOCK_WAIT_TIMEOUT, "lock wait timeout (planted)")

@@ -60,6 +60,14 @@ class MortalSession(MySqlSession):
         self._life.step(f"after {_named(sql)}")
         return changed
 
+    async def later(self, sql: str, arguments: Sequence[object] = ()) -> None:
+        self._life.step(f"before {_named(sql)}")
+        await self._session.later(sql, arguments)
+
+    async def rollback(self) -> None:
+        self._life.step("before ROLLBACK")
+        await self._session.rollback()
+
 
 class MortalPool(MySqlPool):
     def __init__(self, url: str, life: Life) -> None:

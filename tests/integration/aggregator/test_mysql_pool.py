@@ -3,8 +3,9 @@
 import asyncio
 
 import pytest
-from pymysql.err import MySQLError
+from pymysql.err import IntegrityError, MySQLError
 
+from shared.runtime import mysql
 from shared.runtime.mysql import MySqlLimits, MySqlPool
 from shared.runtime.mysql_address import MySqlAddress
 from shared.runtime.mysql_errors import OUTAGES, retry_contention
@@ -82,6 +83,56 @@ async def test_no_more_connections_than_allowed_and_waiting_for_one_ends(migrate
     await small.close()
     with pytest.raises(OUTAGES):
         await small.ping()
+
+
+_TOTAL = "INSERT INTO totals VALUES ('acme', '2026-11-01', %s, '', 'shirt %%', '', '', 1, 1, 1, 1)"
+
+
+async def test_what_goes_out_later_goes_before_the_next_statement_and_is_committed(
+    pool: MySqlPool, records: Records
+) -> None:
+    async with pool.transaction() as session:
+        await session.later(_TOTAL, ("a;'",))
+        await session.later("UPDATE totals SET quantity = quantity + %s", (1,))
+        assert (await session.row("SELECT quantity, product_name FROM totals")) == {
+            "quantity": 2,
+            "product_name": "shirt %",
+        }
+        assert await session.change("UPDATE totals SET quantity = 7") == 1
+        await session.later("UPDATE totals SET quantity = quantity + 1")
+    assert [total["quantity"] for total in (await records.totals()).values()] == [8]
+
+
+async def test_what_the_server_has_against_it_undoes_the_transaction(pool: MySqlPool, records: Records) -> None:
+    async def repeating() -> None:
+        async with pool.transaction() as session:
+            await session.later(_TOTAL, ("a",))
+            await session.later(_TOTAL, ("a",))
+            await session.later(_TOTAL, ("b",))
+
+    with pytest.raises(IntegrityError):
+        await repeating()
+    assert await records.totals() == {}
+    async with pool.transaction() as session:
+        await session.later(_TOTAL, ("c",))
+    assert len(await records.totals()) == 1
+
+
+async def test_what_waits_to_go_out_is_dropped_with_its_transaction_and_bounded(
+    pool: MySqlPool, records: Records, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def failing() -> None:
+        async with pool.transaction() as session:
+            await session.later(_TOTAL, ("a",))
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        await failing()
+    assert await records.totals() == {}
+    monkeypatch.setattr(mysql, "LATER_CHARACTERS", 10)
+    async with pool.transaction() as session:
+        await session.later(_TOTAL, ("a",))
+        assert not session._later
 
 
 @pytest.mark.parametrize("turns", range(40))

@@ -310,6 +310,12 @@ class WatchedSession(MySqlSession):
     async def change(self, sql: str, arguments: Sequence[object] = ()) -> int:
         return await self._session.change(sql, arguments)
 
+    async def later(self, sql: str, arguments: Sequence[object] = ()) -> None:
+        await self._session.later(sql, arguments)
+
+    async def rollback(self) -> None:
+        await self._session.rollback()
+
 
 class WatchedPool(MySqlPool):
     def __init__(self, url: str, meanwhile: Callable[[], Awaitable[None]]) -> None:
