@@ -225,6 +225,17 @@ class TestUp:
             errors = eventually(lambda: self._get(http, "/api/errors")["items"], "the failure is logged", FEED_SECONDS)
             assert {error["feed_id"] for error in errors} == {feed["feed_id"]}
 
+    def test_a_feed_is_handed_back_and_withdrawn_at_the_entrance(self, compose: Compose) -> None:
+        with httpx.Client(base_url=compose.url, timeout=30.0) as http:
+            feed = self._submit(http, name="mistake.csv", content=b"mistake,1,2,2\nmistake,x,2,2\n")
+            place = f"/api/feeds/{feed['feed_id']}"
+            assert self._get(http, f"{place}/report")["summary"]["rows_rejected"] == 1
+            assert "mistake,x,2,2" in http.get(f"{place}/rejected").text
+            withdrawn = http.delete(place)
+            assert withdrawn.status_code == httpx.codes.OK, withdrawn.text
+            assert self._get(http, f"{place}/history")["items"][-1]["event"] == "withdrawn"
+            self._assert_totals(http)
+
     def test_the_entrance_documents_itself_and_refuses_other_paths(self, compose: Compose) -> None:
         with httpx.Client(base_url=compose.url, timeout=30.0) as http:
             assert "swagger-ui" in http.get("/docs").text
