@@ -229,7 +229,7 @@ class TestUp:
         with httpx.Client(base_url=compose.url, timeout=30.0) as http:
             feed = self._submit(http, name="mistake.csv", content=b"mistake,1,2,2\nmistake,x,2,2\n")
             place = f"/api/feeds/{feed['feed_id']}"
-            assert self._get(http, f"{place}/report")["summary"]["rows_rejected"] == 1
+            assert self._get(http, f"{place}/report")["summary"]["counts"]["rows_rejected"] == 1
             assert "mistake,x,2,2" in http.get(f"{place}/rejected").text
             withdrawn = http.delete(place)
             assert withdrawn.status_code == httpx.codes.OK, withdrawn.text
