@@ -12,8 +12,9 @@ from services.aggregator.adapters.duckdb_row_sql import split_sql
 from services.aggregator.adapters.duckdb_session import FeedSession
 from services.aggregator.adapters.rejected_csv import write_rejected_csv
 from services.aggregator.ports import Contribution
+from services.aggregator.rules.feed_issues import NO_ROWS, ignored_columns
 from services.aggregator.rules.layouts import HEADERLESS, Layout
-from services.aggregator.rules.row_rules import CONFLICT, DUPLICATE, NO_ROWS, ignored_columns
+from services.aggregator.rules.row_rules import CONFLICT, DUPLICATE
 from services.aggregator.rules.rule_bits import (
     ERROR_BITS,
     SKIP_BITS,
