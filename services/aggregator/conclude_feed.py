@@ -217,7 +217,7 @@ class ConcludeFeed:
             written = await work.lease.during(self._threads.call(read.write_rejected, rejected))
             if written != read.counts.rows_rejected:
                 raise BooksDoNotClose(f"{read.counts.rows_rejected} rows rejected, {written} in rejected.csv")
-            keep = self._ports.error_bucket.keep_rejected(work.claim.feed, work.claim.run, rejected)
+            keep = self._ports.error_bucket.keep_rejected(work.claim.feed, work.claim.fence, rejected)
             conclusion = replace(conclusion, rejected_uri=await work.lease.during(keep))
         return judged(conclusion, work.options)
 
@@ -248,4 +248,4 @@ class ConcludeFeed:
             raw_uri = await self._ports.error_bucket.keep_raw(claim.feed)
             conclusion = replace(conclusion, raw_uri=raw_uri)
         report = report_of(claim, conclusion, datetime.now(UTC))
-        return replace(conclusion, report_uri=await self._ports.error_bucket.keep_report(report, claim.run))
+        return replace(conclusion, report_uri=await self._ports.error_bucket.keep_report(report, claim.fence))

@@ -136,13 +136,13 @@ class ErrorBucket(Protocol):
         """Copy the feed's object; the copy's URI, or None if the object is gone."""
         ...
 
-    async def keep_report(self, report: FeedReport, run: int) -> str:
-        """Store the report; its URI. Replaces an earlier report of the same run, never one of an earlier run:
-        its result may stand."""
+    async def keep_report(self, report: FeedReport, fence: int) -> str:
+        """Store the report; its URI is the only way to it. Replaces an earlier one under the same fence, and none
+        under another: its result may stand."""
         ...
 
-    async def keep_rejected(self, feed: FeedIdentity, run: int, path: Path) -> str:
-        """Stream rejected.csv from `path` into the bucket; its URI. Replaces an earlier one of the same run."""
+    async def keep_rejected(self, feed: FeedIdentity, fence: int, path: Path) -> str:
+        """Stream rejected.csv from `path` into the bucket; its URI. Replaces as a report does."""
         ...
 
 

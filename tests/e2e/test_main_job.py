@@ -150,7 +150,8 @@ def test_a_file_that_is_no_feed_ends_fatal_and_is_kept_with_its_report(
     assert product.all("/api/transactions", seller_id=seller) == []
     kept = product.objects(product.plane.error_bucket, f"{seller}/{accepted.feed_id}/")
     assert kept["raw/notes.csv"] == content
-    assert feed.error.code.encode() in kept["report.json"]
+    assert feed.report_uri is not None
+    assert feed.error.code.encode() in kept[feed.report_uri.partition(f"{accepted.feed_id}/")[2]]
 
     notification, attributes = inbox.about(accepted.feed_id)
     assert notification.severity is Severity.ERROR

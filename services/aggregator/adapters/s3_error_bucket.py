@@ -25,8 +25,8 @@ _CSV = "text/csv; charset=utf-8"
 
 
 class S3ErrorBucket:
-    """Implements ports.ErrorBucket. Keys: `{seller_id}/{feed_id}/` and then `raw/<name>`, `report.json` or
-    `rejected.csv`; the latter two under `run-<n>/` once the feed was reprocessed."""
+    """Implements ports.ErrorBucket. Keys: `{seller_id}/{feed_id}/` and then `raw/<name>`, the same bytes whoever
+    copies them, or `fence-<n>/report.json` and `fence-<n>/rejected.csv`, which nobody under another fence changes."""
 
     def __init__(
         self, s3: "S3Client", bucket: str, *, part_bytes: int = PART_BYTES, upload_bytes: int = UPLOAD_BYTES
@@ -72,8 +72,8 @@ class S3ErrorBucket:
             await self._s3.abort_multipart_upload(**target)
             raise
 
-    async def keep_report(self, report: FeedReport, run: int) -> str:
-        key = _place(report.header.seller_id, report.header.feed_id, run) + "report.json"
+    async def keep_report(self, report: FeedReport, fence: int) -> str:
+        key = _place(report.header.seller_id, report.header.feed_id, fence) + "report.json"
         with storage_outages():
             await self._s3.put_object(
                 Bucket=self._bucket,
@@ -83,8 +83,8 @@ class S3ErrorBucket:
             )
         return f"s3://{self._bucket}/{key}"
 
-    async def keep_rejected(self, feed: FeedIdentity, run: int, path: Path) -> str:
-        key = _place(feed.seller_id, feed.feed_id, run) + "rejected.csv"
+    async def keep_rejected(self, feed: FeedIdentity, fence: int, path: Path) -> str:
+        key = _place(feed.seller_id, feed.feed_id, fence) + "rejected.csv"
         target: dict[str, Any] = {"Bucket": self._bucket, "Key": key}
         size = (await asyncio.to_thread(path.stat)).st_size
         file = await asyncio.to_thread(path.open, "rb")
@@ -116,6 +116,7 @@ class S3ErrorBucket:
             raise
 
 
-def _place(seller_id: str, feed_id: UUID, run: int) -> str:
-    """Each run has a place of its own: until a new result is committed, the row names the earlier run's."""
-    return f"{seller_id}/{feed_id}/" + (f"run-{run}/" if run > 1 else "")
+def _place(seller_id: str, feed_id: UUID, fence: int) -> str:
+    """Each claim of the feed has a place of its own, and the row names that of the claim whose result stands: a worker
+    that wakes up late, or one that reads the feed anew, changes nothing that was handed back."""
+    return f"{seller_id}/{feed_id}/fence-{fence}/"

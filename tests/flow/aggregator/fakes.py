@@ -92,10 +92,13 @@ class MemoryUploads:
 
 @dataclass
 class MemoryErrorBucket:
+    """The latest report and rejected rows of each feed, and the URIs of all that was written."""
+
     at: Step = no_step
     raws: dict[UUID, str] = field(default_factory=dict)
     reports: dict[UUID, FeedReport] = field(default_factory=dict)
     rejected: dict[UUID, str] = field(default_factory=dict)
+    written: list[str] = field(default_factory=list)
     gone: bool = False
 
     async def keep_raw(self, feed: FeedIdentity) -> str | None:
@@ -105,15 +108,19 @@ class MemoryErrorBucket:
         self.raws[feed.feed_id] = feed.ref.key
         return f"s3://errors/{feed.feed_id}/raw"
 
-    async def keep_report(self, report: FeedReport, run: int) -> str:
+    async def keep_report(self, report: FeedReport, fence: int) -> str:
         self.at("keep_report")
         self.reports[report.header.feed_id] = report
-        return f"s3://errors/{report.header.feed_id}/{'' if run == 1 else f'run-{run}/'}report.json"
+        uri = f"s3://errors/{report.header.feed_id}/fence-{fence}/report.json"
+        self.written.append(uri)
+        return uri
 
-    async def keep_rejected(self, feed: FeedIdentity, run: int, path: Path) -> str:
+    async def keep_rejected(self, feed: FeedIdentity, fence: int, path: Path) -> str:
         self.at("keep_rejected")
         self.rejected[feed.feed_id] = await asyncio.to_thread(path.read_text)
-        return f"s3://errors/{feed.feed_id}/{'' if run == 1 else f'run-{run}/'}rejected.csv"
+        uri = f"s3://errors/{feed.feed_id}/fence-{fence}/rejected.csv"
+        self.written.append(uri)
+        return uri
 
 
 @dataclass

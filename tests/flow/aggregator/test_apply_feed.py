@@ -12,11 +12,11 @@ import pytest
 
 from services.aggregator.apply_feed import Finished, Limits, NotAFeed
 from services.aggregator.errors import LeaseLost, Outage, ReadingHangs
-from services.aggregator.rules.feed_identity import dropped_feed_id
+from services.aggregator.rules.feed_identity import FeedIdentity, dropped_feed_id
 from services.aggregator.rules.feed_lease import HeldElsewhere
 from services.aggregator.threaded_reading import ReadingThreads
 from shared.schemas.feeds import Counts, ProcessingStatus
-from tests.flow.aggregator.fakes import Gate, World, open_world
+from tests.flow.aggregator.fakes import Gate, MemoryErrorBucket, World, open_world
 from tests.waiting import until
 
 MINTED = UUID("019a0000-0000-7000-8000-000000000001")
@@ -50,9 +50,9 @@ async def test_rejected_rows_are_counted_and_their_report_is_there_before_the_ro
     row = world.only()
     assert row.conclusion
     assert row.conclusion.counts == Counts(rows_received=5, rows_accepted=3, rows_rejected=2)
-    assert row.conclusion.report_uri == f"s3://errors/{row.feed.feed_id}/report.json"
+    assert row.conclusion.report_uri == f"s3://errors/{row.feed.feed_id}/fence-1/report.json"
     assert world.error_bucket.reports[row.feed.feed_id].summary.counts == row.conclusion.counts
-    assert row.conclusion.rejected_uri == f"s3://errors/{row.feed.feed_id}/rejected.csv"
+    assert row.conclusion.rejected_uri == f"s3://errors/{row.feed.feed_id}/fence-1/rejected.csv"
     assert len(world.error_bucket.rejected[row.feed.feed_id].splitlines()) == 2
     assert steps.index("keep_rejected") < steps.index("keep_report") < steps.index("commit")
     assert "keep_raw" not in steps, "the raw file is kept for FATAL feeds only"
@@ -293,6 +293,40 @@ async def test_a_worker_that_lost_its_lease_stops_and_stores_nothing(world: Worl
     assert world.only().fence == claim.fence  # type: ignore[union-attr] # it is free: its lease ran out
     assert world.only().status is ProcessingStatus.IN_PROGRESS, "the old worker releases nothing that is not its own"
     assert world.store.commits == 0
+
+
+class StalledErrorBucket(MemoryErrorBucket):
+    """The first worker that brings rejected rows is stopped until it is told to go on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stalled, self.go_on = asyncio.Event(), asyncio.Event()
+
+    async def keep_rejected(self, feed: FeedIdentity, fence: int, path: Path) -> str:
+        if not self.stalled.is_set():
+            self.stalled.set()
+            await self.go_on.wait()
+        return await super().keep_rejected(feed, fence, path)
+
+
+async def test_a_worker_that_wakes_up_late_changes_no_evidence_of_the_feed_that_another_finished(
+    tmp_path: Path,
+) -> None:
+    bucket = StalledErrorBucket()
+    async with open_world(tmp_path, error_bucket=bucket) as world:
+        ref = world.uploads.put("acme/a.csv", b"shirt,1\nsock\n")
+        old = asyncio.create_task(world.flow("old")(ref))
+        await bucket.stalled.wait()
+        world.store.now += timedelta(hours=1)
+        assert await world.flow("new")(ref) == Finished()
+        bucket.go_on.set()
+        with pytest.raises(LeaseLost):
+            await old
+        conclusion = world.only().conclusion
+        assert conclusion
+        assert len(bucket.written) == 4, "the old worker wrote its own, too"
+        for uri in (conclusion.report_uri, conclusion.rejected_uri):
+            assert bucket.written.count(uri or "") == 1
 
 
 async def test_a_shutdown_releases_the_feed_and_closes_what_was_read(world: World) -> None:

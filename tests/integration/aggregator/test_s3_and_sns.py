@@ -165,21 +165,24 @@ async def test_a_report_is_kept_as_json(place: Place) -> None:
     claim = Claimed(feed=feed, fence=1, attempt=1, owner="w", started_at=facts.last_modified)
     error = FeedError(code="format/unknown_layout", message="no layout fits")
     report = report_of(claim, failed(error, Phase.READ), facts.last_modified)
-    uri = await S3ErrorBucket(place.s3, place.errors).keep_report(report, 1)
-    assert uri == f"s3://{place.errors}/acme/{feed.feed_id}/report.json"
+    bucket = S3ErrorBucket(place.s3, place.errors)
+    uri = await bucket.keep_report(report, 3)
+    assert uri == f"s3://{place.errors}/acme/{feed.feed_id}/fence-3/report.json"
+    other = report.model_copy(update={"issues_omitted": 7})
+    assert await bucket.keep_report(other, 2) != uri, "whoever has another fence has another place"
     assert FeedReport.model_validate_json(await place.content(uri)) == report
 
 
-@pytest.mark.parametrize(("size", "run", "place_in_bucket"), [(100, 1, ""), (13 << 20, 2, "run-2/")])
-async def test_rejected_rows_are_kept_whole_each_run_in_its_own_place(
-    place: Place, tmp_path: Path, size: int, run: int, place_in_bucket: str
+@pytest.mark.parametrize(("size", "fence"), [(100, 1), (13 << 20, 4)])
+async def test_rejected_rows_are_kept_whole_each_claims_in_their_own_place(
+    place: Place, tmp_path: Path, size: int, fence: int
 ) -> None:
     [feed] = await _feeds(place, "acme/bad.csv")
     path = tmp_path / "rejected.csv"
     content = (b"line,code,raw\n" * (size // 14 + 1))[:size]
     path.write_bytes(content)
-    uri = await S3ErrorBucket(place.s3, place.errors, upload_bytes=5 << 20).keep_rejected(feed, run, path)
-    assert uri == f"s3://{place.errors}/acme/{feed.feed_id}/{place_in_bucket}rejected.csv"
+    uri = await S3ErrorBucket(place.s3, place.errors, upload_bytes=5 << 20).keep_rejected(feed, fence, path)
+    assert uri == f"s3://{place.errors}/acme/{feed.feed_id}/fence-{fence}/rejected.csv"
     assert await place.content(uri) == content
     head = await place.s3.head_object(Bucket=place.errors, Key=uri.removeprefix(f"s3://{place.errors}/"))
     assert head["ContentType"] == "text/csv; charset=utf-8"

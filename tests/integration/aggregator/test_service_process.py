@@ -82,7 +82,7 @@ async def test_a_dropped_file_becomes_totals_and_an_event(
     assert (feed["rows_received"], feed["rows_accepted"], feed["rows_rejected"]) == (3, 2, 1)
     assert str((await records.totals())["T-Shirt"]["revenue"]) == "320.0000"
     await records.assert_books_close()
-    report = await s3.get_object(Bucket=emulator.plane.error_bucket, Key=f"acme/{event.feed_id}/report.json")
+    report = await s3.get_object(Bucket=emulator.plane.error_bucket, Key=f"acme/{event.feed_id}/fence-1/report.json")
     body = json.loads(await report["Body"].read())
     assert body["summary"]["counts"]["rows_rejected"] == 1
     assert body["issues"][0]["line"] == 2
@@ -96,7 +96,7 @@ async def test_a_file_that_is_no_feed_ends_fatal_with_its_raw_file_and_report(
     assert isinstance(event, FeedFailed), event
     feed = await records.feed(event.feed_id)
     assert (feed["processing_status"], feed["error_code"]) == ("FATAL", event.error.code)
-    for name in ("report.json", "raw/book.pdf"):
+    for name in ("fence-1/report.json", "raw/book.pdf"):
         await s3.head_object(Bucket=emulator.plane.error_bucket, Key=f"acme/{event.feed_id}/{name}")
     await records.assert_books_close()
 
@@ -120,7 +120,9 @@ async def test_a_feed_is_read_anew_replaced_by_a_new_version_and_withdrawn(
         again = await announced(sqs, plane.notifier_queue_url)
         assert isinstance(again, FeedProcessed), again
         assert (again.feed_id, again.counts, again.attempt) == (first.feed_id, first.counts, 2)
-        assert again.report_uri == f"s3://{plane.error_bucket}/acme/{first.feed_id}/run-2/report.json"
+        assert again.report_uri == f"s3://{plane.error_bucket}/acme/{first.feed_id}/fence-3/report.json", (
+            "one more than asking for it"
+        )
 
         # Both events of the second version, in order per feed and none between feeds.
         await s3.put_object(Bucket=plane.uploads_bucket, Key=key, Body=b"Hut,2,5,10\n")
