@@ -94,8 +94,7 @@ class MySqlLedger:
         if conclusion.status is ProcessingStatus.DONE:
             relations = Relations(session, claim.feed, conclusion.options or FeedOptions())
             # Every row that this touches is locked here, in the order of ids, before anything is changed.
-            accepted = conclusion.counts.rows_accepted
-            decision = await relations.decide(conclusion.sha256, listed, rows_accepted=accepted, lock=True)
+            decision = await relations.decide(conclusion.sha256, listed, counts=conclusion.counts, lock=True)
             succession = _may_end(conclusion, decision)
         own = await lock_feed(session, claim.feed.feed_id)
         if own is None or own.fence != claim.fence or own.status is not ProcessingStatus.IN_PROGRESS:

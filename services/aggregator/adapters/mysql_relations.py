@@ -9,7 +9,7 @@ from services.aggregator.rules.feed_succession import CorrectedRows, Decision, K
 from services.aggregator.rules.version_order import VersionPlace
 from shared.runtime.mysql import MySqlSession, Row
 from shared.schemas.feed_options import FeedOptions
-from shared.schemas.feeds import FeedType, ProcessingStatus
+from shared.schemas.feeds import Counts, FeedType, ProcessingStatus
 
 _COLUMNS = """
 feed_id, seller_id, feed_type, COALESCE(earlier_status, processing_status) AS standing,
@@ -52,11 +52,11 @@ class Relations:
         sha256: str | None,
         listed: Mapping[str, int] | None,
         *,
-        rows_accepted: int | None = None,
+        counts: Counts | None = None,
         lock: bool = False,
     ) -> Decision:
         """With `lock`, every row that the decision rests on is ours to the end of the transaction.
-        `rows_accepted` is None before the feed was read.
+        `counts` is None before the feed was read.
 
         Raises OrderUnknown, LeaseLost.
         """
@@ -71,14 +71,19 @@ class Relations:
             versions=[known[feed_id] for feed_id in sorted(versions) if feed_id in known],
             same_content=await self.same_content(sha256) if sha256 else None,
             listed=listed,
-            rows=await self._corrected(rows_accepted) if rows_accepted is not None else None,
+            rows=await self._corrected(own, counts) if counts else None,
         )
 
-    async def _corrected(self, rows_accepted: int) -> CorrectedRows | None:
-        if self._options.corrects is None:
-            return None
-        [row] = await self._session.rows(_CORRECTED, (str(self._options.corrects), str(self._feed.feed_id)))
-        return CorrectedRows(rows_accepted, int(row["brought"]))
+    async def _corrected(self, own: KnownFeed, counts: Counts) -> CorrectedRows:
+        """Only a feed that was applied once can have been corrected."""
+        before = await self._brought(self._options.corrects) if self._options.corrects else 0
+        corrected = await self._brought(own.feed_id) if own.has_applied else 0
+        return CorrectedRows(counts.rows_accepted, counts.rows_rejected, before, corrected)
+
+    async def _brought(self, feed_id: UUID) -> int:
+        """What the corrections of a feed count now, this one left out."""
+        [row] = await self._session.rows(_CORRECTED, (str(feed_id), str(self._feed.feed_id)))
+        return int(row["brought"])
 
     async def _versions(self) -> set[UUID]:
         """Other contents of the same key."""

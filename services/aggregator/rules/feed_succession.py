@@ -72,10 +72,15 @@ class Succession:
 
 @dataclass(frozen=True, slots=True)
 class CorrectedRows:
-    """How many rows a correction would bring, and how many the other corrections of the same feed bring now."""
+    """Of a feed that was read: how many of its rows would count, and how many are rejected.
+
+    `brought_before`: what other corrections of the feed that it corrects bring now; `corrected`: what its own do.
+    """
 
     brought: int
-    brought_before: int
+    rejected: int
+    brought_before: int = 0
+    corrected: int = 0
 
 
 Decision = Refused | WaitsFor | Superseded | Succession
@@ -105,7 +110,7 @@ def succession(
     rows: CorrectedRows | None = None,
 ) -> Decision:
     """`named` is the feed that `replaces` or `corrects` names, `versions` are the other contents of the same key,
-    `same_content` is the other feed that counts with these bytes; `rows` are known once it was read and corrects one.
+    `same_content` is the other feed that counts with these bytes; `rows` are known once it was read.
     Raises OrderUnknown: see is_newer.
     """
     if refusal := _relation_refused(feed, options, named):
@@ -115,10 +120,18 @@ def succession(
     newer = [each for each in applied if is_newer(each.place, feed.place, listed)]
     if newer:
         return Superseded(_foremost(newer, listed).feed_id)
+    if rows and rows.corrected > rows.rejected:
+        return _corrected_already(rows)
     replaced = [named.feed_id] if named and options.replaces else []
     # Asked by name, the very feed with these bytes is replaced; as an earlier version it simply goes on counting.
     duplicate = same_content if same_content and same_content.feed_id not in replaced else None
-    if named and rows and not duplicate and rows.brought > max(0, named.rows_rejected - rows.brought_before):
+    if (
+        named
+        and options.corrects
+        and rows
+        and not duplicate
+        and rows.brought > max(0, named.rows_rejected - rows.brought_before)
+    ):
         return _too_many(named, rows)
     older = [
         each.feed_id
@@ -166,6 +179,15 @@ def _relation_refused(feed: KnownFeed, options: FeedOptions, named: KnownFeed | 
     if options.corrects and named.withdrawn:
         return _refused("reference/withdrawn_feed", f"feed {wanted} was withdrawn: none of its rows count")
     return None
+
+
+def _corrected_already(rows: CorrectedRows) -> Refused:
+    """Of a feed that is read anew: what was corrected must not count a second time, in the feed itself."""
+    message = (
+        f"read so, {rows.rejected} rows of this feed are rejected, but the feeds that correct it brought"
+        f" {rows.corrected}: some would count twice; withdraw those feeds (`corrected_by`) first, or leave this one be"
+    )
+    return _refused("reference/corrected_already", message)
 
 
 def _too_many(named: KnownFeed, rows: CorrectedRows) -> Refused:

@@ -80,6 +80,9 @@ class Auditor:
             assert feed["rows_received"] == sum(feed[f"rows_{part}"] for part in _PARTS), f"P1: {feed}"
             expected = feed["rows_accepted"] if feed["counted_sha256"] else 0
             assert added[feed_id] == expected, f"P1: {added[feed_id]} rows in the contributions of {feed}"
+            corrections = [each for each in feeds.values() if each["corrects"] == feed_id and each["counted_sha256"]]
+            brought = sum(each["rows_accepted"] for each in corrections)
+            assert brought <= feed["rows_rejected"], f"P1: corrections bring {brought} rows of {feed}"
         assert set(added) <= set(feeds), "P1: contributions of nobody"
 
     def _totals_are_the_sums(self, contributions: Sequence[Row], totals: Sequence[Row]) -> None:

@@ -128,9 +128,12 @@ class SequentialModel:
         """How many of the rejected rows of the feed that this one corrects are not corrected yet."""
         relation = self._feeds[place].relation
         assert relation
+        return self._feeds[self._at[relation[1]]].content.rejected - self._brought(relation, fates, place)
+
+    def _brought(self, relation: tuple[str, UUID], fates: Fates, place: int) -> int:
+        """Rows that count in other feeds with this relation."""
         others = [at for at, other in enumerate(self._feeds) if at != place and other.relation == relation]
-        brought = sum(self._feeds[at].content.accepted for at in others if fates[at].counts)
-        return self._feeds[self._at[relation[1]]].content.rejected - brought
+        return sum(self._feeds[at].content.accepted for at in others if fates[at].counts)
 
     def _versions(self, place: int) -> list[int]:
         """Other contents of its key."""
@@ -159,6 +162,9 @@ class SequentialModel:
             and feed.content.accepted > self._room(fates, place)
         ):
             return _with(fates, place, _failed(fate, "reference/too_many_corrections"))
+        corrected = self._brought(("corrects", feed.feed_id), fates, place)
+        if corrected > (0 if same else feed.content.rejected):
+            return _with(fates, place, _failed(fate, "reference/corrected_already"))
         taken = [named] if named else []
         older = [self._feeds[at].feed_id for at in self._versions(place) if fates[at].counts]
         taken += sorted((each for each in older if each not in taken and each not in same), key=str)

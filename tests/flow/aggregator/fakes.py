@@ -224,8 +224,7 @@ class MemoryStore:
         row = self._held(claim)
         if conclusion.status is ProcessingStatus.DONE:
             options = conclusion.options or FeedOptions()
-            accepted = conclusion.counts.rows_accepted
-            plan = permitted(self._decide(claim, options, conclusion.sha256, listed, accepted))
+            plan = permitted(self._decide(claim, options, conclusion.sha256, listed, conclusion.counts))
             if plan.duplicate_of and plan.duplicate_of.feed_id != conclusion.duplicate_of:
                 raise SameContent(plan.duplicate_of.feed_id, plan.duplicate_of.rows_received)
             if conclusion.duplicate_of and not plan.duplicate_of:
@@ -244,7 +243,7 @@ class MemoryStore:
         options: FeedOptions,
         sha256: str | None,
         listed: Mapping[str, int] | None,
-        accepted: int | None = None,
+        counts: Counts | None = None,
     ) -> Decision:
         own = self.rows[claim.feed.feed_id]
         others = [row for row in self.rows.values() if row is not own]
@@ -262,12 +261,17 @@ class MemoryStore:
             versions=[row.known() for row in others if own.feed.is_dropped and row.feed.ref.key == own.feed.ref.key],
             same_content=same[0] if same and sha256 else None,
             listed=listed,
-            rows=CorrectedRows(accepted, self._corrected(options, own)) if options.corrects and accepted else None,
+            rows=self._corrected(options, own, counts) if counts else None,
         )
 
-    def _corrected(self, options: FeedOptions, own: Stored) -> int:
+    def _corrected(self, options: FeedOptions, own: Stored, counts: Counts) -> CorrectedRows:
         told = [row.conclusion for row in self.rows.values() if row is not own and row.counts]
-        return sum(each.counts.rows_accepted for each in told if each and each.corrects == options.corrects)
+
+        def brought(feed_id: UUID) -> int:
+            return sum(each.counts.rows_accepted for each in told if each and each.corrects == feed_id)
+
+        before = brought(options.corrects) if options.corrects else 0
+        return CorrectedRows(counts.rows_accepted, counts.rows_rejected, before, brought(own.feed.feed_id))
 
     def _held(self, claim: Claimed) -> Stored:
         row = self.rows[claim.feed.feed_id]

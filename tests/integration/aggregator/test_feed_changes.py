@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 
 from services.aggregator.adapters.mysql_feed_changes import MySqlFeedChanges
-from services.aggregator.errors import LeaseLost, NoSuchFeed, WrongState
+from services.aggregator.errors import LeaseLost, NoSuchFeed, RelationRefused, WrongState
 from services.aggregator.rules.callers import OPERATOR, Caller
 from services.aggregator.rules.feed_identity import FeedIdentity, ObjectFacts, ObjectRef, identify
 from services.aggregator.rules.feed_lease import AlreadyTerminal, Claimed
@@ -223,6 +223,50 @@ async def test_a_reading_anew_that_fails_leaves_the_earlier_result_standing(
     assert (await records.history(FEED.feed_id))[-1] == "reprocess_failed"
     assert isinstance(await applying.feeds.claim(FEED, "w2"), AlreadyTerminal)
     await records.assert_books_close()
+
+
+async def test_what_was_corrected_does_not_count_again_when_the_original_is_read_anew(
+    applying: Applying, changes: MySqlFeedChanges, records: Records
+) -> None:
+    """With its right options it rejects nothing any more: the corrections have to go before it may count so."""
+    fixed, again = dropped("acme/fixed.csv"), {"charset": "cp1252"}
+    await applying.apply(FEED, A, SHIRT, rejected=2)
+    await applying.apply(fixed, B, HAT, corrects=FEED.feed_id)
+    await changes.reprocess(FEED.feed_id, OPERATOR, again)
+    claim = await applying.claim(FEED)
+    for rejected in (0, 1):
+        with pytest.raises(RelationRefused) as refused:
+            await applying.commit(claim, A, SHIRT, HAT, rejected=rejected)
+        assert refused.value.code == "reference/corrected_already"
+    assert await transactions(records) == {"shirt": 3, "hat": 2}
+    error = FeedError(code=refused.value.code, message=refused.value.message)
+    await applying.ledger.commit(claim, failed(error, Phase.STORE, A), None)
+    row = await records.feed(FEED.feed_id)
+    assert (row["processing_status"], row["rows_accepted"], row["rows_rejected"]) == ("DONE", 3, 2)
+    told = (await records.events_of(FEED.feed_id))[-1]
+    assert isinstance(told, FeedReprocessFailed)
+    assert told.error.code == "reference/corrected_already"
+
+    await changes.withdraw(fixed.feed_id, OPERATOR)
+    await changes.reprocess(FEED.feed_id, OPERATOR, again)
+    await applying.apply(FEED, A, SHIRT, HAT)
+    assert await transactions(records) == {"shirt": 3, "hat": 2}
+    await records.assert_books_close()
+
+
+@pytest.mark.parametrize("first", ["original", "correction"])
+async def test_a_correction_and_its_original_read_anew_at_once_bring_nothing_twice(
+    first: str, applying: Applying, changes: MySqlFeedChanges, records: Records
+) -> None:
+    await applying.apply(FEED, A, SHIRT, rejected=2)
+    await changes.reprocess(FEED.feed_id, OPERATOR, {"charset": "cp1252"})
+    again, fixed = await applying.claim(FEED), await applying.claim(dropped("acme/fixed.csv"))
+    commits = [applying.commit(again, A, SHIRT, HAT), applying.commit(fixed, B, HAT, corrects=FEED.feed_id)]
+    ends = await asyncio.gather(*(commits if first == "original" else commits[::-1]), return_exceptions=True)
+    [refused] = [end for end in ends if end is not None]
+    assert isinstance(refused, RelationRefused)
+    assert refused.code in ("reference/corrected_already", "reference/too_many_corrections")
+    assert await transactions(records) == {"shirt": 3, "hat": 2}
 
 
 async def test_a_fatal_feed_that_is_read_anew_counts_and_fails_anew_if_it_does(

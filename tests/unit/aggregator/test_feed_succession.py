@@ -54,7 +54,7 @@ def test_a_feed_without_relations_takes_nothing_back() -> None:
 
 @pytest.mark.parametrize(("brought", "before", "fits"), [(2, 0, True), (3, 0, False), (1, 1, True), (2, 1, False)])
 def test_a_correction_brings_no_more_rows_than_were_rejected(brought: int, before: int, fits: bool) -> None:
-    named, rows = replace(OTHER, rows_rejected=2), CorrectedRows(brought, before)
+    named, rows = replace(OTHER, rows_rejected=2), CorrectedRows(brought, 0, before)
     decision = succession(OWN, CORRECTS, named=named, versions=(), same_content=None, rows=rows)
     if fits:
         assert decision == Succession()
@@ -63,8 +63,28 @@ def test_a_correction_brings_no_more_rows_than_were_rejected(brought: int, befor
         assert decision.error.code == "reference/too_many_corrections"
 
 
+@pytest.mark.parametrize(("rejected", "corrected", "fits"), [(2, 0, True), (2, 2, True), (1, 2, False), (0, 1, False)])
+def test_a_feed_read_anew_rejects_no_fewer_rows_than_its_corrections_bring(
+    rejected: int, corrected: int, fits: bool
+) -> None:
+    rows = CorrectedRows(5, rejected, corrected=corrected)
+    for same in (None, known(2)):
+        decision = succession(OWN, NONE, named=None, versions=(), same_content=same, rows=rows)
+        if fits:
+            assert decision == Succession((), same)
+        else:
+            assert isinstance(decision, Refused)
+            assert decision.error.code == "reference/corrected_already"
+
+
+def test_who_replaces_a_feed_brings_as_many_rows_as_it_likes() -> None:
+    rows = CorrectedRows(100, 0)
+    decision = succession(OWN, REPLACES, named=OTHER, versions=(), same_content=None, rows=rows)
+    assert decision == Succession((OTHER.feed_id,))
+
+
 def test_the_same_correction_once_more_is_a_duplicate_and_no_failure() -> None:
-    named, rows = replace(OTHER, rows_rejected=2), CorrectedRows(2, 2)
+    named, rows = replace(OTHER, rows_rejected=2), CorrectedRows(2, 0, 2)
     decision = succession(OWN, CORRECTS, named=named, versions=(), same_content=known(2), rows=rows)
     assert decision == Succession((), known(2))
 
