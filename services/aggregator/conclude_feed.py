@@ -15,6 +15,7 @@ import structlog
 from services.aggregator.errors import (
     AggregatorError,
     BooksDoNotClose,
+    CorrectionsCountOn,
     LeaseLost,
     MissingObject,
     MustWait,
@@ -26,11 +27,7 @@ from services.aggregator.errors import (
 from services.aggregator.feed_work import Limits, Ports, Work
 from services.aggregator.held_lease import HeldLease
 from services.aggregator.metrics import FEEDS, ROWS
-from services.aggregator.ports import (
-    ContributionBatches,
-    ReadFeed,
-    ReadRequest,
-)
+from services.aggregator.ports import ContributionBatches, ReadFeed, ReadRequest
 from services.aggregator.rules.feed_identity import ObjectFacts
 from services.aggregator.rules.feed_lease import Claimed
 from services.aggregator.rules.feed_outcome import (
@@ -39,6 +36,7 @@ from services.aggregator.rules.feed_outcome import (
     failed,
     judged,
     report_of,
+    warned,
 )
 from services.aggregator.rules.feed_succession import UNKNOWN_FEED, permitted
 from services.aggregator.rules.given_options import options_of
@@ -53,7 +51,6 @@ from shared.schemas.issues import Issue
 log = structlog.get_logger(__name__)
 
 Result = TypeVar("Result")
-
 
 _NAMES = {
     ProcessingStatus.DONE: "feed.applied",
@@ -224,11 +221,8 @@ class ConcludeFeed:
     async def _store(
         self, work: Work, conclusion: Conclusion, contributions: ContributionBatches | None = None
     ) -> None:
-        """Evidence first, so that no row ever names a report that is not there; then everything at once."""
         claim = work.claim
-        conclusion = await work.lease.during(self._keep_evidence(claim, conclusion))
-        # No renewal from here on: the commit holds the feed's row, and its fence decides.
-        await self._knowing_the_order(work, partial(self._ports.ledger.commit, claim, conclusion, contributions))
+        conclusion = await self._commit(work, conclusion, contributions)
         counts = conclusion.counts
         FEEDS.labels(claim.feed.feed_type.value, conclusion.status.value).inc()
         for outcome in ("accepted", "rejected", "duplicate", "skipped"):
@@ -241,6 +235,24 @@ class ConcludeFeed:
             layout=conclusion.layout,
             **counts.model_dump(),
         )
+
+    async def _commit(self, work: Work, unwarned: Conclusion, contributions: ContributionBatches | None) -> Conclusion:
+        """Evidence first, so that no row ever names a report that is not there; then everything at once.
+
+        Only the commit knows what the report has to warn of; where that was something else, both are done again.
+        """
+        conclusion = unwarned
+        for _ in range(_ROUNDS):
+            conclusion = await work.lease.during(self._keep_evidence(work.claim, conclusion))
+            commit = partial(self._ports.ledger.commit, work.claim, conclusion, contributions)
+            try:
+                # No renewal meanwhile: the commit holds the feed's row, and its fence decides.
+                await self._knowing_the_order(work, commit)
+            except CorrectionsCountOn as found:
+                conclusion = warned(unwarned, found.feeds)
+            else:
+                return conclusion
+        raise LeaseLost(f"the corrections of what {work.claim.feed.feed_id} replaces keep changing")
 
     async def _keep_evidence(self, claim: Claimed, conclusion: Conclusion) -> Conclusion:
         """The conclusion with the places where its report and raw file are kept."""

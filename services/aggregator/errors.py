@@ -1,5 +1,6 @@
 """Why the aggregator does not do what it was asked, one class per reason."""
 
+from collections.abc import Sequence
 from uuid import UUID
 
 from shared.runtime.problems import NotFound, ProblemError, Unavailable
@@ -72,6 +73,14 @@ class NewerVersion(AggregatorError):
     def __init__(self, by: UUID) -> None:
         super().__init__(f"a newer version of the object is applied, as feed {by}")
         self.by = by
+
+
+class CorrectionsCountOn(AggregatorError):
+    """Corrections of the feed whose place this one takes count on, other ones than its report says."""
+
+    def __init__(self, feeds: Sequence[UUID]) -> None:
+        super().__init__(f"{len(feeds)} corrections of what is replaced count on")
+        self.feeds = tuple(feeds)
 
 
 class BooksDoNotClose(AggregatorError):

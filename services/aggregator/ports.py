@@ -188,7 +188,7 @@ class Ledger(Protocol):
         """Store everything about the feed's end, its events included, in one transaction, or nothing at all.
 
         Raises LeaseLost, SameContent, NoLongerSame, RelationRefused, MustWait, NewerVersion, OrderUnknown,
-        BooksDoNotClose, or Outage; after an Outage it may be stored or not.
+        CorrectionsCountOn, BooksDoNotClose, or Outage; after an Outage it may be stored or not.
         """
         ...
 

@@ -2,7 +2,7 @@
 events and the history (P1-P3)."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
@@ -13,12 +13,12 @@ from pymysql.err import IntegrityError
 from services.aggregator.adapters.mysql_contributions import MySqlContributions
 from services.aggregator.adapters.mysql_feeds import store_outages
 from services.aggregator.adapters.mysql_history import write_history
-from services.aggregator.adapters.mysql_locked_feeds import LockedFeed, counting_corrections, database_time, lock_feed
+from services.aggregator.adapters.mysql_locked_feeds import LockedFeed, corrections_beside, database_time, lock_feed
 from services.aggregator.adapters.mysql_outbox_entries import announce
 from services.aggregator.adapters.mysql_relations import Relations
 from services.aggregator.adapters.mysql_times import naive
 from services.aggregator.adapters.mysql_totals import add_to_totals, take_back
-from services.aggregator.errors import LeaseLost, NoLongerSame, Outage, SameContent
+from services.aggregator.errors import CorrectionsCountOn, LeaseLost, NoLongerSame, Outage, SameContent
 from services.aggregator.ports import ContributionBatches
 from services.aggregator.rules.feed_announcements import outcome_body, replaced_event
 from services.aggregator.rules.feed_history import Step, end_of
@@ -102,11 +102,16 @@ class MySqlLedger:
         if claim.stands and conclusion.status is not ProcessingStatus.DONE:
             await _leave_standing(session, claim, conclusion, own)
             return
+        # The report is written already: it has to have said what is true now.
+        beside = await corrections_beside(session, own.feed_id, succession.takes_place_of)
+        still_counting = tuple(sorted({each for of_one in beside.values() for each in of_one}, key=str))
+        if still_counting != conclusion.still_counting:
+            raise CorrectionsCountOn(still_counting)
         if own.counts:
             await take_back(session, own.feed_id)
             await session.later(_FREE_CONTENT, (str(own.feed_id),))
-        for feed_id in sorted(succession.takes_place_of, key=str):
-            await _take_the_place_of(session, claim, feed_id, succession)
+        for feed_id, corrections in beside.items():
+            await _take_the_place_of(session, claim, feed_id, corrections)
         if conclusion.adds_to_totals:
             await _count_content(session, claim, conclusion)
             if contributions:
@@ -136,7 +141,9 @@ def _may_end(conclusion: Conclusion, decision: Decision) -> Succession:
     return succession
 
 
-async def _take_the_place_of(session: MySqlSession, claim: Claimed, feed_id: UUID, succession: Succession) -> None:
+async def _take_the_place_of(
+    session: MySqlSession, claim: Claimed, feed_id: UUID, still_counting: Sequence[UUID]
+) -> None:
     """What it counted is taken back, a reprocessing of it that is under way is over; it is announced and remembered.
 
     What its corrections count stays, and may be in the new feed as well: they are named, so that somebody can decide.
@@ -148,8 +155,6 @@ async def _take_the_place_of(session: MySqlSession, claim: Claimed, feed_id: UUI
     at = await database_time(session)
     changed = other.next_step()
     await session.later(_REPLACED, (str(claim.feed.feed_id), changed.fence, naive(at), str(feed_id)))
-    over = {claim.feed.feed_id, *succession.takes_place_of}
-    still_counting = [each for each in await counting_corrections(session, feed_id) if each not in over]
     event = replaced_event(changed, claim.owner, at, claim.feed.feed_id, rows, still_counting)
     await announce(session, event, event.model_dump_json(), at)
     named = " ".join(map(str, still_counting)) or None

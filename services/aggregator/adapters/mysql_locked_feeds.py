@@ -1,5 +1,6 @@
 """One feed's row, locked to the end of the caller's transaction."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -73,6 +74,17 @@ async def lock_feed(session: MySqlSession, feed_id: UUID, seller_id: str | None 
 async def counting_corrections(session: MySqlSession, feed_id: UUID) -> list[UUID]:
     """The feeds that correct this one and count now; at most 100."""
     return [UUID(row["feed_id"]) for row in await session.rows(_CORRECTIONS, (str(feed_id),))]
+
+
+async def corrections_beside(
+    session: MySqlSession, feed_id: UUID, replaced: Collection[UUID]
+) -> dict[UUID, list[UUID]]:
+    """For each feed whose place this one takes, its corrections that count on, but for those that end with it."""
+    over = {feed_id, *replaced}
+    return {
+        each: [left for left in await counting_corrections(session, each) if left not in over]
+        for each in sorted(replaced, key=str)
+    }
 
 
 async def database_time(session: MySqlSession) -> datetime:

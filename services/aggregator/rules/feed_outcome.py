@@ -1,10 +1,12 @@
 """How a feed ended, and what its report says about it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
+from services.aggregator.rules.feed_issues import corrections_still_count
 from services.aggregator.rules.feed_lease import Claimed
 from shared.schemas.events import Phase
 from shared.schemas.feed_options import FeedOptions, OnError
@@ -19,7 +21,8 @@ REPORT_ISSUES_LIMIT = 1_000
 class Conclusion:
     """What is to be stored of a feed. `issues` are its first ones of `issue_count`; `issue_totals` has their rows.
 
-    `options` are None if they cannot be meant. `replaces` is the feed whose place this one takes.
+    `options` are None if they cannot be meant. `replaces` is the feed whose place this one takes;
+    `still_counting` are the corrections of such feeds that its issues warn of.
     """
 
     status: ProcessingStatus
@@ -38,6 +41,7 @@ class Conclusion:
     report_uri: str | None = None
     rejected_uri: str | None = None
     raw_uri: str | None = None
+    still_counting: tuple[UUID, ...] = ()
 
     @property
     def adds_to_totals(self) -> bool:
@@ -80,6 +84,20 @@ def superseded(by: UUID, sha256: str | None, options: FeedOptions | None = None)
         sha256=sha256,
         options=options or FeedOptions(),
         replaced_by=by,
+    )
+
+
+def warned(conclusion: Conclusion, still_counting: Sequence[UUID]) -> Conclusion:
+    """With the warning that these corrections count on, if there are any; `conclusion` has none yet."""
+    if not still_counting:
+        return conclusion
+    warning = corrections_still_count(still_counting)
+    return replace(
+        conclusion,
+        still_counting=tuple(still_counting),
+        issues=(warning, *conclusion.issues),
+        issue_totals=(IssueTotal(code=warning.code, severity=warning.severity, rows=0), *conclusion.issue_totals),
+        issue_count=conclusion.issue_count + 1,
     )
 
 

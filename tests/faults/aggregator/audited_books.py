@@ -178,6 +178,8 @@ class Auditor:
                 counts = {name: feed[name] for name in report["summary"]["counts"]}
                 shown = (report["header"]["processing_status"], report["summary"]["counts"])
                 assert shown == (feed["processing_status"], counts), f"P1: the report of {feed} says {shown}"
+                totals = report["summary"]["issue_totals"]
+                assert totals == json.loads(feed["issue_totals"]), f"P1: the report of {feed} found {totals}"
             if feed["processing_status"] == "FATAL":
                 handed = next(each for each in self._world.feeds if str(each.feed_id) == feed["feed_id"])
                 assert self._object(feed["raw_uri"]) == handed.content.as_bytes(self._world.reader), "P4: raw is lost"

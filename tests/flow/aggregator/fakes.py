@@ -12,7 +12,15 @@ from pathlib import Path
 from uuid import UUID
 
 from services.aggregator.apply_feed import ApplyFeed, Limits, Ports
-from services.aggregator.errors import LeaseLost, MissingObject, NoLongerSame, NoSuchFeed, SameContent, UnreadableFeed
+from services.aggregator.errors import (
+    CorrectionsCountOn,
+    LeaseLost,
+    MissingObject,
+    NoLongerSame,
+    NoSuchFeed,
+    SameContent,
+    UnreadableFeed,
+)
 from services.aggregator.ports import Contribution, ContributionBatches, ReadRequest
 from services.aggregator.rules.callers import Caller
 from services.aggregator.rules.feed_identity import FeedIdentity, ObjectFacts, ObjectRef
@@ -229,6 +237,9 @@ class MemoryStore:
                 raise SameContent(plan.duplicate_of.feed_id, plan.duplicate_of.rows_received)
             if conclusion.duplicate_of and not plan.duplicate_of:
                 raise NoLongerSame
+            beside = sorted(self._still_counting(plan.takes_place_of), key=str)
+            if tuple(beside) != conclusion.still_counting:
+                raise CorrectionsCountOn(beside)
             for feed_id in plan.takes_place_of:
                 self.rows[feed_id].replaced_by = claim.feed.feed_id
                 self.rows[feed_id].contributions = []
@@ -263,6 +274,10 @@ class MemoryStore:
             listed=listed,
             rows=self._corrected(options, own, counts) if counts else None,
         )
+
+    def _still_counting(self, replaced: Sequence[UUID]) -> list[UUID]:
+        counting = {row.feed.feed_id: row.conclusion for row in self.rows.values() if row.counts and row.conclusion}
+        return [feed_id for feed_id, each in counting.items() if each.corrects in replaced]
 
     def _corrected(self, options: FeedOptions, own: Stored, counts: Counts) -> CorrectedRows:
         told = [row.conclusion for row in self.rows.values() if row is not own and row.counts]

@@ -15,6 +15,7 @@ from services.aggregator.rules.feed_identity import dropped_feed_id
 from shared.schemas.events import Phase
 from shared.schemas.feed_options import OnError
 from shared.schemas.feeds import Counts, FeedType, ProcessingStatus, Receipt
+from shared.schemas.issues import Severity
 from tests.flow.aggregator.fakes import STORED_AT, Gate, Stored, World, open_world
 from tests.waiting import until
 
@@ -85,6 +86,50 @@ async def test_a_replacement_of_what_nobody_knows_is_fatal(world: World) -> None
     row = await applied(world, "acme/a.csv", MIXED, replaces=str(MINTED))
     assert code_of(row) == "reference/unknown_feed"
     assert world.reader.requests == [], "looked at before it is read"
+
+
+async def corrected_and_replaced(world: World) -> tuple[Stored, Stored]:
+    """The correction, and what takes the place of what it corrects."""
+    original = await applied(world, "acme/a.csv", MIXED)
+    fixed = await applied(world, "acme/fixed.csv", b"sock,1\n", corrects=str(original.feed.feed_id))
+    return fixed, await applied(world, "acme/new.csv", b"shirt,3\nsock,1\n?\n", replaces=str(original.feed.feed_id))
+
+
+async def test_the_report_of_a_replacement_warns_of_corrections_that_count_on(world: World) -> None:
+    fixed, row = await corrected_and_replaced(world)
+    assert row.conclusion
+    report = world.error_bucket.reports[row.feed.feed_id]
+    warning = report.issues[0]
+    assert (warning.code, warning.severity) == ("reference/corrections_still_count", Severity.WARNING)
+    assert str(fixed.feed.feed_id) in warning.message
+    assert [issue.code for issue in report.issues[1:]] == ["validation/invalid_rows"]
+    assert report.issues_omitted == 0
+    assert tuple(report.summary.issue_totals) == row.conclusion.issue_totals
+    assert [(total.code, total.rows) for total in row.conclusion.issue_totals] == [
+        ("reference/corrections_still_count", 0),
+        ("validation/invalid_rows", 1),
+    ]
+    assert world.reader.read_feeds[-1].closed == 1
+    assert len(world.reader.read_feeds) == 3, "nothing is read twice for it"
+
+
+async def test_the_report_of_a_replacement_says_what_was_true_at_its_commit(world: World) -> None:
+    """The correction is withdrawn while the report that warns of it is on its way."""
+    commits: list[int] = []
+
+    def withdrawn_meanwhile(step: str) -> None:
+        if step == "commit" and len(world.store.rows) == 3:
+            commits.append(1)
+            if len(commits) == 2:
+                [fixed] = [row for row in world.store.rows.values() if row.feed.ref.key == "acme/fixed.csv"]
+                fixed.replaced_by = UUID(int=1)
+
+    world.at_every_step(withdrawn_meanwhile)
+    _, row = await corrected_and_replaced(world)
+    assert len(commits) == 3
+    assert row.conclusion
+    assert [total.code for total in row.conclusion.issue_totals] == ["validation/invalid_rows"]
+    assert [issue.code for issue in world.error_bucket.reports[row.feed.feed_id].issues] == ["validation/invalid_rows"]
 
 
 @pytest.mark.parametrize("relation", ["replaces", "corrects"])

@@ -13,11 +13,19 @@ import pytest
 
 from services.aggregator.adapters.mysql_feeds import MySqlFeeds
 from services.aggregator.adapters.mysql_ledger import MySqlLedger
-from services.aggregator.errors import LeaseLost, MustWait, NewerVersion, NoLongerSame, RelationRefused, SameContent
+from services.aggregator.errors import (
+    CorrectionsCountOn,
+    LeaseLost,
+    MustWait,
+    NewerVersion,
+    NoLongerSame,
+    RelationRefused,
+    SameContent,
+)
 from services.aggregator.ports import Contribution
 from services.aggregator.rules.feed_identity import FeedIdentity
 from services.aggregator.rules.feed_lease import AlreadyTerminal, Claimed
-from services.aggregator.rules.feed_outcome import Conclusion, duplicate, failed, superseded
+from services.aggregator.rules.feed_outcome import Conclusion, duplicate, failed, superseded, warned
 from services.aggregator.rules.version_order import OrderUnknown
 from shared.runtime.mysql import MySqlLimits, MySqlPool, MySqlSession, Row
 from shared.runtime.mysql_address import MySqlAddress
@@ -189,12 +197,35 @@ async def test_corrections_of_a_replaced_feed_count_on_and_are_named(applying: A
     original, fixed, new = (dropped(f"acme/{name}.csv") for name in ("a", "fixed", "new"))
     await applying.apply(original, A, SHIRT, rejected=2)
     await applying.apply(fixed, B, HAT, corrects=original.feed_id)
-    await applying.apply(new, C, SOCK, replaces=original.feed_id)
+    claim = await applying.claim(new)
+    with pytest.raises(CorrectionsCountOn) as found:
+        await applying.commit(claim, C, SOCK, replaces=original.feed_id)
+    assert found.value.feeds == (fixed.feed_id,)
+    assert await transactions(records) == {"shirt": 3, "hat": 2}, "not before the report says so"
+    conclusion = replace(done(SOCK, sha256=C), options=FeedOptions(replaces=original.feed_id))
+    await applying.ledger.commit(claim, warned(conclusion, found.value.feeds), in_batches(SOCK))
     assert await transactions(records) == {"hat": 2, "sock": 1}
+    [total] = json.loads((await records.feed(new.feed_id))["issue_totals"])
+    assert total == {"code": "reference/corrections_still_count", "severity": "WARNING", "rows": 0}
     [told] = [event for event in await records.events() if isinstance(event, FeedReplaced)]
     assert told.still_counting == [fixed.feed_id]
     [step] = await records.rows("SELECT detail FROM feed_history WHERE event = 'replaced'")
     assert json.loads(step["detail"])["still_counting"] == str(fixed.feed_id)
+
+
+async def test_a_replacement_that_warns_of_what_counts_no_longer_has_to_say_so(
+    applying: Applying, records: Records
+) -> None:
+    old, new = dropped("acme/old.csv"), dropped("acme/new.csv")
+    await applying.apply(old, A, SHIRT)
+    claim = await applying.claim(new)
+    conclusion = replace(done(SOCK, sha256=C), options=FeedOptions(replaces=old.feed_id))
+    with pytest.raises(CorrectionsCountOn) as found:
+        await applying.ledger.commit(claim, warned(conclusion, [UUID(int=5)]), in_batches(SOCK))
+    assert found.value.feeds == ()
+    await applying.ledger.commit(claim, warned(conclusion, found.value.feeds), in_batches(SOCK))
+    assert await transactions(records) == {"sock": 1}
+    await records.assert_books_close()
 
 
 async def test_two_replacements_of_one_feed_at_once_leave_one(applying: Applying, records: Records) -> None:
