@@ -12,6 +12,7 @@ from pathlib import Path
 
 from services.aggregator.adapters.record_grammar import RecordGrammar
 from services.aggregator.adapters.utf8_blocks import LazyCopy, normalised
+from services.aggregator.rules.reading_progress import Reached
 
 # Unicode noncharacters are never text, so they can carry meaning from here to the SQL. Those that the file itself
 # holds become ESCAPED, which the rules treat as a control character. So does NUL: the engine's nfc_normalize() ends
@@ -46,8 +47,11 @@ class FramedText:
             self.path.unlink(missing_ok=True)
 
 
-def frame(path: Path, copy: Path, delimiter: str, charset: str | None = None) -> FramedText:
+def frame(
+    path: Path, copy: Path, delimiter: str, charset: str | None = None, reached: Reached = lambda _: None
+) -> FramedText:
     """Reads `path` once and writes `copy` only if it must. `charset`: where there is no byte order mark.
+    `reached` hears how many bytes of `path` were read.
 
     Raises UnreadableFeed with the zero-based byte offset when the bytes are no text in the file's encoding.
     """
@@ -56,6 +60,7 @@ def frame(path: Path, copy: Path, delimiter: str, charset: str | None = None) ->
         for block, changed in normalised(source, sink, charset):
             for framed, reframed in framing.feed(block):
                 sink.write(framed, changed=changed or reframed)
+            reached(source.tell())
         for tail, changed in framing.finish():
             sink.write(tail, changed=changed)
         return FramedText(copy if sink.copying else path, sink.lines, sink.copying)

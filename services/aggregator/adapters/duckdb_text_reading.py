@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import duckdb
@@ -17,6 +18,7 @@ from services.aggregator.adapters.prepared_text import PreparedText
 from services.aggregator.adapters.text_facts import TextFacts, text_facts
 from services.aggregator.ports import ReadRequest
 from services.aggregator.rules.layouts import Layout
+from services.aggregator.rules.reading_progress import Preparing
 from services.aggregator.rules.row_style import row_style_of
 from shared.schemas.events import Phase
 
@@ -25,6 +27,10 @@ log = structlog.get_logger(__name__)
 _HEAD_BYTES = 1 << 16
 _NOT_LARGE_BYTES = 1 << 22
 """Of a smaller file the facts are gathered before the scan: a thread would cost more than it saves."""
+
+
+_FACTS = 0.5
+"""The share of the validation that gathering the facts is counted as: the lines may have to be framed after it."""
 
 
 class Reading:
@@ -46,6 +52,7 @@ class Reading:
         self._small_file_bytes = small_file_bytes
         self._layout = layout
         self._request = request
+        self._validating = Preparing(partial(request.told, Phase.VALIDATE))
         self._judging = Judging(layout, request.options)
         self._style = row_style_of(layout.columns, layout.sample, request.options)
         # Rows can be told from themselves, unless they carry values on from rows before them.
@@ -58,7 +65,8 @@ class Reading:
             return self._framed(Source(text.path, b"\n", text.lines, is_framed=True))
         if text.charset == "utf-8" and self._is_scanned and (read := self._as_it_stands()):
             return read
-        framed = frame(text.path, self._copy, self._layout.delimiter, text.charset)
+        reached = self._validating.stage(text.path.stat().st_size)
+        framed = frame(text.path, self._copy, self._layout.delimiter, text.charset, reached)
         try:
             return self._framed(Source(framed.path, b"\n", framed.lines, is_framed=True))
         finally:
@@ -71,6 +79,7 @@ class Reading:
             except (duckdb.Error, NotAsExpected) as surprise:
                 # Never what the engine says in full: it quotes the seller's lines.
                 log.warning("feed.scan_given_up", reason=type(surprise).__name__)
+            self._request.told(Phase.AGGREGATE, 50)
         return self._line_by_line(source)
 
     def _as_it_stands(self) -> tuple[FeedSession, Loaded] | None:
@@ -126,7 +135,4 @@ class Reading:
         return PlainScan(source.path, source.line_end, self._layout, self._style, seller_id, is_framed=source.is_framed)
 
     def _facts(self, size: int) -> TextFacts:
-        def told(offset: int) -> None:
-            self._request.told(Phase.VALIDATE, 100 * offset // max(1, size))
-
-        return text_facts(self._path, told)
+        return text_facts(self._path, self._validating.stage(size, _FACTS))

@@ -51,8 +51,8 @@ def xlsx() -> bytes:
     return buffer.getvalue()
 
 
-def percents_told(reader: DuckDbFeedReader, path: Path) -> list[int]:
-    """Of the phase in which the text is made; nothing may be told of it after another phase began."""
+def percents_told(reader: DuckDbFeedReader, path: Path, of: Phase = Phase.READ) -> list[int]:
+    """Of the phase in which the text is made, or another; nothing may be told of it after the next one began."""
     told: list[tuple[Phase, int]] = []
     shown = ReadingProgress()
 
@@ -64,7 +64,7 @@ def percents_told(reader: DuckDbFeedReader, path: Path) -> list[int]:
     phases = [phase for phase, _ in told]
     assert phases == sorted(phases, key=[Phase.READ, Phase.VALIDATE, Phase.AGGREGATE].index)
     assert shown.now.percent > 0
-    return [percent for phase, percent in told if phase is Phase.READ]
+    return [percent for phase, percent in told if phase is of]
 
 
 def _moves(percents: list[int]) -> None:
@@ -103,6 +103,27 @@ def test_it_moves_while_a_file_is_decompressed(
     assert percents == sorted(set(percents))
     assert percents[-1] >= 30
     assert content is csv_text or percents[-1] > 60, "unpacking is not all of it"
+
+
+def mixed_line_ends() -> bytes:
+    """Read once to find that out, and then framed."""
+    return csv_text() + b"\r\nA,1,1,x\rB,1,1,x\n"
+
+
+def in_utf_16() -> bytes:
+    return csv_text().decode().encode("utf-16")
+
+
+@pytest.mark.parametrize("content", [mixed_line_ends, in_utf_16], ids=lambda made: made.__name__)
+def test_it_moves_while_lines_are_framed(
+    feed_reader: DuckDbFeedReader, tmp_path: Path, content: Callable[[], bytes]
+) -> None:
+    path = tmp_path / "feed"
+    path.write_bytes(content())
+    percents = percents_told(feed_reader, path, Phase.VALIDATE)
+    assert percents == sorted(set(percents))
+    assert len([percent for percent in percents if percent > 50]) >= 4
+    assert percents[-1] == 100
 
 
 @given(st.lists(st.tuples(st.integers(0, 10**9), st.floats(0, 1), st.lists(st.integers(0, 2 * 10**9)))))
