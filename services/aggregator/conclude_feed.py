@@ -244,9 +244,11 @@ class ConcludeFeed:
         conclusion = unwarned
         for _ in range(_ROUNDS):
             conclusion = await work.lease.during(self._keep_evidence(work.claim, conclusion))
+            work.progress.told(Phase.STORE, 50)
+            await work.lease.show()
             commit = partial(self._ports.ledger.commit, work.claim, conclusion, contributions)
             try:
-                # No renewal meanwhile: the commit holds the feed's row, and its fence decides.
+                # Neither renewed nor shown meanwhile: the commit holds the feed's row, and its fence decides.
                 await self._knowing_the_order(work, commit)
             except CorrectionsCountOn as found:
                 conclusion = warned(unwarned, found.feeds)

@@ -43,7 +43,7 @@ class HeldLease:
         self._look_every = min(shown_every_seconds, every_seconds)
         now = asyncio.get_running_loop().time()
         self._due = now + every_seconds
-        self._next_look = now + self._look_every
+        self._next_look = self._first_look = now + self._look_every
 
     async def during(self, work: Coroutine[Any, Any, Result]) -> Result:
         """The result of `work`. Raises LeaseLost, once `work` has taken notice of its cancellation."""
@@ -66,13 +66,25 @@ class HeldLease:
             progress = self._progress.now
             if progress == self._shown and loop.time() + self._look_every / 2 < self._due:
                 continue
-            self._due = loop.time() + self._every_seconds
-            try:
-                async with asyncio.timeout(self._every_seconds):
-                    await self._renew(progress)
-                self._shown = progress
-            except (Outage, TimeoutError) as error:
-                log.warning("lease.not_renewed", error=str(error))
+            await self._show(progress)
+
+    async def show(self) -> None:
+        """What has not been shown yet, for work that comes without renewals. Raises LeaseLost.
+
+        Nothing in the first moments, in which most feeds end: it would cost each of them a statement.
+        """
+        progress = self._progress.now
+        if progress != self._shown and asyncio.get_running_loop().time() >= self._first_look:
+            await self._show(progress)
+
+    async def _show(self, progress: Progress) -> None:
+        self._due = asyncio.get_running_loop().time() + self._every_seconds
+        try:
+            async with asyncio.timeout(self._every_seconds):
+                await self._renew(progress)
+            self._shown = progress
+        except (Outage, TimeoutError) as error:
+            log.warning("lease.not_renewed", error=str(error))
 
 
 async def _end(tasks: set["asyncio.Task[Any]"]) -> None:

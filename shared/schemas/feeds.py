@@ -84,7 +84,10 @@ class Recognised(Contract):
 
 
 class FeedProgress(Contract):
-    """How far a feed is while it is IN_PROGRESS; `percent` never goes back within one attempt."""
+    """How far a feed is while it is IN_PROGRESS; `percent` never goes back within one attempt.
+
+    Within `store` it stands still while the feed is committed, in one transaction.
+    """
 
     phase: str = Field(examples=["read", "validate", "aggregate", "store"])
     percent: int = Field(ge=0, le=100)

@@ -221,5 +221,8 @@ async def test_progress_moves_while_a_feed_is_read(world: World) -> None:
     await until(shown)
     fetched = world.only().shown[-1]
     assert (fetched.phase, fetched.percent > 0) == (Phase.RECEIVE, True)
+    at_commit: list[Phase] = []
+    world.at_every_step(lambda step: at_commit.append(world.only().shown[-1].phase) if step == "commit" else None)
     gate.open()
     assert await applying == Finished()
+    assert at_commit == [Phase.STORE], "the last that can be shown until it is over"

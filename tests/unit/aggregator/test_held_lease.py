@@ -1,7 +1,7 @@
 """Work under a lease: renewed while it goes on, ended when it is lost, and by nothing else."""
 
 import asyncio
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 
 import pytest
@@ -125,6 +125,29 @@ async def test_progress_is_shown_before_the_lease_needs_it_and_only_when_it_move
     await lease.during(work())
     assert [shown.phase for shown in renewal.shown] == [Phase.READ, Phase.READ]
     assert renewal.shown[0].percent < renewal.shown[1].percent
+
+
+async def test_what_comes_without_renewals_is_shown_before_it_begins_unless_all_began_just_now() -> None:
+    renewal, progress = Renewal(), ReadingProgress()
+    lease = HeldLease(renewal, 60, progress, 0.02)
+    progress.told(Phase.STORE, 50)
+    await lease.show()
+    assert renewal.shown == [], "most feeds end before that"
+    await asyncio.sleep(0.03)
+    for _ in range(2):
+        await lease.show()
+    assert [shown.phase for shown in renewal.shown] == [Phase.STORE], "once"
+
+
+@pytest.mark.parametrize(("error", "raised"), [(Outage(), None), (LeaseLost(), LeaseLost)])
+async def test_a_lease_that_is_lost_is_noticed_when_it_is_shown(
+    error: Exception, raised: type[Exception] | None
+) -> None:
+    progress = ReadingProgress()
+    lease = HeldLease(Renewal(successes=0, error=error), 60, progress, 0)
+    progress.told(Phase.STORE, 50)
+    with pytest.raises(raised) if raised else nullcontext():
+        await lease.show()
 
 
 async def test_progress_that_was_not_written_is_written_at_the_next_look() -> None:
