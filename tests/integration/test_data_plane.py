@@ -8,6 +8,7 @@ import pytest
 from cfnlint.decode import cfn_yaml
 
 from deploy.local.data_plane import TEMPLATE, deploy_data_plane_now
+from services.aggregator.settings import AggregatorSettings
 from shared.schemas.processing_log import ERROR_STREAM, NEWEST_ERRORS_INDEX, SELLER_ERRORS_INDEX
 from shared.schemas.s3_events import S3Notification
 from tests.conftest import EmulatedAws
@@ -114,6 +115,33 @@ def test_a_message_that_is_never_deleted_ends_in_the_dead_letter_queue(
 
     assert received == tries
     assert [message["Body"] for message in receive(sqs, getattr(plane, dead_letters))] == ["poison"]
+
+
+LAST_TRY: int = AggregatorSettings.model_fields["worker_max_receives"].default
+"""At which the aggregator expects no other. Neither `make run` nor compose sets it."""
+
+
+@pytest.mark.parametrize("queue", ["FeedUploadsQueue", "FeedOverflowQueue"])
+def test_the_aggregators_last_try_comes_before_its_queues_give_a_message_up(queue: str) -> None:
+    """Were it later, a feed that meets a fault of ours would never be told as FATAL. Of the template's own figures."""
+    template = cfn_yaml.load(str(TEMPLATE))
+    count = template["Resources"][queue]["Properties"]["RedrivePolicy"]["maxReceiveCount"]
+    tries = template["Parameters"][count["Ref"]]["Default"] if isinstance(count, dict) else count
+    assert int(tries) >= LAST_TRY
+
+
+@pytest.mark.parametrize("queue", ["feed_uploads_queue_url", "feed_overflow_queue_url"])
+def test_the_aggregators_last_try_comes_before_the_local_queues_give_a_message_up(
+    emulator: EmulatedAws, queue: str
+) -> None:
+    url = getattr(emulator.plane, queue)
+    answer = client(emulator, "sqs").get_queue_attributes(QueueUrl=url, AttributeNames=["RedrivePolicy"])
+    assert int(json.loads(answer["Attributes"]["RedrivePolicy"])["maxReceiveCount"]) >= LAST_TRY
+
+
+def test_nothing_that_is_deployed_from_here_sets_another_last_try() -> None:
+    deployed = [TEMPLATE.parents[2] / "docker-compose.yml", *TEMPLATE.parents[1].rglob("*.py")]
+    assert [path for path in deployed if "WORKER_MAX_RECEIVES" in path.read_text()] == []
 
 
 def test_the_processing_log_has_its_keys_and_both_indexes(emulator: EmulatedAws) -> None:
