@@ -26,7 +26,8 @@ _CSV = "text/csv; charset=utf-8"
 
 class S3ErrorBucket:
     """Implements ports.ErrorBucket. Keys: `{seller_id}/{feed_id}/` and then `raw/<name>`, the same bytes whoever
-    copies them, or `fence-<n>/report.json` and `fence-<n>/rejected.csv`, which nobody under another fence changes."""
+    copies them, or `report.json` and `rejected.csv`: those of every claim but the first below `fence-<n>/`, so that
+    nobody under another fence changes them."""
 
     def __init__(
         self, s3: "S3Client", bucket: str, *, part_bytes: int = PART_BYTES, upload_bytes: int = UPLOAD_BYTES
@@ -119,4 +120,4 @@ class S3ErrorBucket:
 def _place(seller_id: str, feed_id: UUID, fence: int) -> str:
     """Each claim of the feed has a place of its own, and the row names that of the claim whose result stands: a worker
     that wakes up late, or one that reads the feed anew, changes nothing that was handed back."""
-    return f"{seller_id}/{feed_id}/fence-{fence}/"
+    return f"{seller_id}/{feed_id}/" + (f"fence-{fence}/" if fence > 1 else "")

@@ -98,6 +98,10 @@ class MemoryUploads:
             raise MissingObject from error
 
 
+def _place(fence: int) -> str:
+    return f"fence-{fence}/" if fence > 1 else ""
+
+
 @dataclass
 class MemoryErrorBucket:
     """The latest report and rejected rows of each feed, and the URIs of all that was written."""
@@ -119,14 +123,14 @@ class MemoryErrorBucket:
     async def keep_report(self, report: FeedReport, fence: int) -> str:
         self.at("keep_report")
         self.reports[report.header.feed_id] = report
-        uri = f"s3://errors/{report.header.feed_id}/fence-{fence}/report.json"
+        uri = f"s3://errors/{report.header.feed_id}/{_place(fence)}report.json"
         self.written.append(uri)
         return uri
 
     async def keep_rejected(self, feed: FeedIdentity, fence: int, path: Path) -> str:
         self.at("keep_rejected")
         self.rejected[feed.feed_id] = await asyncio.to_thread(path.read_text)
-        uri = f"s3://errors/{feed.feed_id}/fence-{fence}/rejected.csv"
+        uri = f"s3://errors/{feed.feed_id}/{_place(fence)}rejected.csv"
         self.written.append(uri)
         return uri
 

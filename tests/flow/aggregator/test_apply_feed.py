@@ -50,9 +50,9 @@ async def test_rejected_rows_are_counted_and_their_report_is_there_before_the_ro
     row = world.only()
     assert row.conclusion
     assert row.conclusion.counts == Counts(rows_received=5, rows_accepted=3, rows_rejected=2)
-    assert row.conclusion.report_uri == f"s3://errors/{row.feed.feed_id}/fence-1/report.json"
+    assert row.conclusion.report_uri == f"s3://errors/{row.feed.feed_id}/report.json"
     assert world.error_bucket.reports[row.feed.feed_id].summary.counts == row.conclusion.counts
-    assert row.conclusion.rejected_uri == f"s3://errors/{row.feed.feed_id}/fence-1/rejected.csv"
+    assert row.conclusion.rejected_uri == f"s3://errors/{row.feed.feed_id}/rejected.csv"
     assert len(world.error_bucket.rejected[row.feed.feed_id].splitlines()) == 2
     assert steps.index("keep_rejected") < steps.index("keep_report") < steps.index("commit")
     assert "keep_raw" not in steps, "the raw file is kept for FATAL feeds only"

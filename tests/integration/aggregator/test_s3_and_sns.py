@@ -173,16 +173,16 @@ async def test_a_report_is_kept_as_json(place: Place) -> None:
     assert FeedReport.model_validate_json(await place.content(uri)) == report
 
 
-@pytest.mark.parametrize(("size", "fence"), [(100, 1), (13 << 20, 4)])
+@pytest.mark.parametrize(("size", "fence", "name"), [(100, 1, "rejected.csv"), (13 << 20, 4, "fence-4/rejected.csv")])
 async def test_rejected_rows_are_kept_whole_each_claims_in_their_own_place(
-    place: Place, tmp_path: Path, size: int, fence: int
+    place: Place, tmp_path: Path, size: int, fence: int, name: str
 ) -> None:
     [feed] = await _feeds(place, "acme/bad.csv")
     path = tmp_path / "rejected.csv"
     content = (b"line,code,raw\n" * (size // 14 + 1))[:size]
     path.write_bytes(content)
     uri = await S3ErrorBucket(place.s3, place.errors, upload_bytes=5 << 20).keep_rejected(feed, fence, path)
-    assert uri == f"s3://{place.errors}/acme/{feed.feed_id}/fence-{fence}/rejected.csv"
+    assert uri == f"s3://{place.errors}/acme/{feed.feed_id}/{name}"
     assert await place.content(uri) == content
     head = await place.s3.head_object(Bucket=place.errors, Key=uri.removeprefix(f"s3://{place.errors}/"))
     assert head["ContentType"] == "text/csv; charset=utf-8"

@@ -82,7 +82,7 @@ async def test_a_dropped_file_becomes_totals_and_an_event(
     assert (feed["rows_received"], feed["rows_accepted"], feed["rows_rejected"]) == (3, 2, 1)
     assert str((await records.totals())["T-Shirt"]["revenue"]) == "320.0000"
     await records.assert_books_close()
-    report = await s3.get_object(Bucket=emulator.plane.error_bucket, Key=f"acme/{event.feed_id}/fence-1/report.json")
+    report = await s3.get_object(Bucket=emulator.plane.error_bucket, Key=f"acme/{event.feed_id}/report.json")
     body = json.loads(await report["Body"].read())
     assert body["summary"]["counts"]["rows_rejected"] == 1
     assert body["issues"][0]["line"] == 2
@@ -96,7 +96,7 @@ async def test_a_file_that_is_no_feed_ends_fatal_with_its_raw_file_and_report(
     assert isinstance(event, FeedFailed), event
     feed = await records.feed(event.feed_id)
     assert (feed["processing_status"], feed["error_code"]) == ("FATAL", event.error.code)
-    for name in ("fence-1/report.json", "raw/book.pdf"):
+    for name in ("report.json", "raw/book.pdf"):
         await s3.head_object(Bucket=emulator.plane.error_bucket, Key=f"acme/{event.feed_id}/{name}")
     await records.assert_books_close()
 
