@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
+from services.aggregator.adapters.duckdb_group_rows import group_rows
 from services.aggregator.adapters.duckdb_line_faults import mark_faults
 from services.aggregator.adapters.duckdb_plain_scan import ID_HASH, KEYS, PlainScan
 from services.aggregator.adapters.duckdb_row_sql import Judging, lines_sql
@@ -71,7 +72,7 @@ class FeedLoader:
 
     def scan(self, scan: PlainScan) -> None:
         """Step 1. May raise what the engine raises for a file that is not one record per line."""
-        self._session.create("groups", scan.groups_sql(), {"path": str(scan.path)})
+        group_rows(self._session, scan)
 
     def load(self, source: Source, scan: PlainScan) -> Loaded:
         """Steps 2 to 5, after `scan`. Raises NotAsExpected, or what the engine raises, as above."""

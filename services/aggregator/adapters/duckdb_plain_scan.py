@@ -52,14 +52,18 @@ class PlainScan:
     seller_id: str
     is_framed: bool
 
-    def groups_sql(self) -> str:
-        """(KEYS…, plain, quantity, amount, revenue, transactions): sums per group, of plain rows and of the others."""
+    def groups_sql(self, part: int = 0, parts: int = 1) -> str:
+        """(KEYS…, plain, quantity, amount, revenue, transactions): sums per group, of plain rows and of the others.
+
+        Of all groups, or of one of `parts` that have no group in common.
+        """
+        of_part = f"WHERE hash({', '.join(KEYS)}) % {parts} = {part}" if parts > 1 else ""
         keys = ", ".join(f"{self._key(key)} AS {key}" for key in KEYS)
         return f"""
             SELECT {", ".join(KEYS)}, plain, CAST(sum(quantity) AS BIGINT) AS quantity, sum(amount) AS amount,
                    sum(revenue) AS revenue, count(*) AS transactions
             FROM (SELECT {keys}, {self._plain()} AS plain, quantity, amount, {self._revenue()} AS revenue
-                  FROM (SELECT *, {self._numbers()} FROM {self._rows()}))
+                  FROM (SELECT *, {self._numbers()} FROM {self._rows()})) {of_part}
             GROUP BY ALL"""
 
     def small_sql(self) -> str:
