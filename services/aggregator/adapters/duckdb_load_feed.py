@@ -18,13 +18,12 @@ from services.aggregator.adapters.duckdb_line_faults import mark_faults
 from services.aggregator.adapters.duckdb_plain_scan import ID_HASH, KEYS, PlainScan
 from services.aggregator.adapters.duckdb_row_sql import Judging, lines_sql
 from services.aggregator.adapters.duckdb_session import FeedSession
+from services.aggregator.adapters.duckdb_sort_contributions import KEY, sort_contributions
 from services.aggregator.ports import Contribution
 from services.aggregator.rules.rule_bits import ERROR_BITS, SKIP_BITS
 
 USABLE = f"mask & {ERROR_BITS | SKIP_BITS} = 0"
 """A row that counts, unless it repeats another."""
-KEY = "sale_date, product_id, product_name, category, currency"
-"""What contributions are grouped by."""
 _TEXTS = ", ".join(KEYS)
 _GROUP_TEXTS = ", ".join(f"groups.{key}" for key in KEYS)
 _JUDGED = "groups JOIN judged ON line = groups.rowid"
@@ -237,5 +236,6 @@ class FeedLoader:
             total = f"""SELECT {KEY}, CAST(sum(quantity) AS BIGINT) AS quantity, sum(amount) AS amount,
                 sum(revenue) AS revenue, CAST(sum(transactions) AS BIGINT) AS transactions
                 FROM ({" UNION ALL ".join(parts)}) GROUP BY {KEY} HAVING sum(transactions) <> 0"""
-        self._session.create("contributions", f"{total} ORDER BY {KEY}", self._used(total))
+        keys = " UNION ALL ".join(f"SELECT {KEY} FROM ({part})" for part in parts)
+        sort_contributions(self._session, total, keys, self._used(keys))
         self._session.drop("groups", "judged", "scanned", "odd", "bad", "twice", "again")
