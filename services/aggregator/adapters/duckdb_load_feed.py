@@ -237,5 +237,6 @@ class FeedLoader:
                 sum(revenue) AS revenue, CAST(sum(transactions) AS BIGINT) AS transactions
                 FROM ({" UNION ALL ".join(parts)}) GROUP BY {KEY} HAVING sum(transactions) <> 0"""
         keys = " UNION ALL ".join(f"SELECT {KEY} FROM ({part})" for part in parts)
-        sort_contributions(self._session, total, keys, self._used(keys))
+        groups = self._session.count("SELECT count(*) FROM groups") if self._session.has("groups") else 0
+        sort_contributions(self._session, total, keys, self._used(keys), about=groups)
         self._session.drop("groups", "judged", "scanned", "odd", "bad", "twice", "again")

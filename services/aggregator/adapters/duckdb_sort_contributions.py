@@ -2,7 +2,7 @@
 
 # ruff: noqa: S608 - what is pasted is our own names and numbers; values go in as parameters
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import duckdb
@@ -14,27 +14,28 @@ log = structlog.get_logger(__name__)
 
 KEY = "sale_date, product_id, product_name, category, currency"
 """What contributions are grouped by, and their order."""
-_PARTS = (1, 8, 32)
-"""In how many ranges of keys they are sorted: more if the memory did not suffice for fewer."""
+_AT_ONCE = 15_000_000
+_MORE = (1, 4, 16)
+"""How many times as many ranges of keys there are than it takes, if the memory did not suffice for fewer."""
 _SAMPLED_PER_PART = 200
 
 
 def sort_contributions(
-    session: FeedSession, rows: str, keys: str, parameters: Mapping[str, object], attempts: Sequence[int] = _PARTS
+    session: FeedSession, rows: str, keys: str, parameters: Mapping[str, object], *, about: int, at_once: int = _AT_ONCE
 ) -> None:
     """Makes the table of the query `rows`, which has no key twice; `keys`: a query of all their keys, in any number.
 
-    At once, unless there are tens of millions: these cannot be merged even though the engine spills. `parameters` are
-    those of both queries.
+    At once if there are `about` as many as that, else in several ranges: tens of millions cannot be merged even though
+    the engine spills. `parameters` are those of both queries.
     """
-    for parts in attempts:
+    for more in _MORE:
         try:
-            _sort_in(parts, session, rows, keys, parameters)
+            _sort_in((1 + about // at_once) * more, session, rows, keys, parameters)
         except duckdb.OutOfMemoryException:
             session.drop("contributions")
-            if parts == attempts[-1]:
+            if more == _MORE[-1]:
                 raise
-            log.info("feed.too_much_to_sort_at_once", parts=parts)
+            log.info("feed.too_much_to_sort_at_once", rows=about)
         else:
             return
 

@@ -37,27 +37,25 @@ def engine() -> Iterator[duckdb.DuckDBPyConnection]:
         yield connection
 
 
-def _sorted(session: FeedSession, rows: int, attempts: tuple[int, ...]) -> list[tuple[Any, ...]]:
-    sort_contributions(session, _ROWS, _ROWS, {"rows": rows}, attempts)
+def _sorted(session: FeedSession, rows: int, *, at_once: int = 10_000) -> list[tuple[Any, ...]]:
+    sort_contributions(session, _ROWS, _ROWS, {"rows": rows}, about=rows, at_once=at_once)
     return session.fetch("SELECT * FROM contributions ORDER BY rowid")
 
 
 @pytest.mark.parametrize("rows", [0, 1, 3, 4_000])
-@pytest.mark.parametrize("too_many", [0, 1, 2])
+@pytest.mark.parametrize(("too_many", "at_once"), [(0, 1_000), (0, 5), (1, 10_000), (2, 3_000)])
 def test_ranges_one_after_the_other_are_the_whole_in_order(
-    engine: duckdb.DuckDBPyConnection, rows: int, too_many: int
+    engine: duckdb.DuckDBPyConnection, rows: int, too_many: int, at_once: int
 ) -> None:
-    at_once = _sorted(ForgetfulSession(engine.cursor(), 0), rows, (1,))
-    attempts = [(4,), (1, 4), (1, 4, 7)][too_many]
-    in_ranges = _sorted(ForgetfulSession(engine.cursor(), too_many), rows, attempts)
-    assert in_ranges == at_once
-    assert at_once == sorted(at_once)
-    assert len(at_once) == min(rows, len(at_once) or rows)
-    assert rows < 4_000 or len(at_once) > 700
+    whole = _sorted(ForgetfulSession(engine.cursor(), 0), rows)
+    in_ranges = _sorted(ForgetfulSession(engine.cursor(), too_many), rows, at_once=at_once)
+    assert in_ranges == whole
+    assert whole == sorted(whole)
+    assert (len(whole) > 700) if rows == 4_000 else len(whole) == rows
 
 
 def test_what_cannot_be_sorted_in_ranges_either_is_an_error(engine: duckdb.DuckDBPyConnection) -> None:
-    session = ForgetfulSession(engine.cursor(), 2)
+    session = ForgetfulSession(engine.cursor(), 3)
     with pytest.raises(duckdb.OutOfMemoryException):
-        _sorted(session, 1_000, (1, 4))
+        _sorted(session, 1_000)
     assert not session.has("contributions")
