@@ -56,7 +56,7 @@ class AggregatorSettings(WorkerSettings, WorkDirSettings):
     contribution_batch: int = Field(default=10_000, ge=1, le=50_000)
     """Groups held in memory at a time, and loaded in one statement, on their way to the database."""
 
-    reader_memory_mb: int = Field(default=512, ge=64)
+    reader_memory_mb: int = Field(default=400, ge=64)
     """What the one reading engine may hold, shared by the feeds in work; it spills to disk beyond."""
     reader_threads: int = Field(default=2, ge=1)
     read_seconds: float = Field(default=3_600.0, gt=0)

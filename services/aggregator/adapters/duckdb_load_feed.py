@@ -13,20 +13,21 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
+from services.aggregator.adapters.duckdb_group_rows import group_rows
 from services.aggregator.adapters.duckdb_line_faults import mark_faults
 from services.aggregator.adapters.duckdb_plain_scan import ID_HASH, KEYS, PlainScan
 from services.aggregator.adapters.duckdb_row_sql import Judging, lines_sql
 from services.aggregator.adapters.duckdb_session import FeedSession
+from services.aggregator.adapters.duckdb_sort_contributions import KEY, sort_contributions
 from services.aggregator.adapters.plain_lines import add_up_plain_lines
 from services.aggregator.ports import Contribution
 from services.aggregator.rules.rule_bits import ERROR_BITS, SKIP_BITS
 
 USABLE = f"mask & {ERROR_BITS | SKIP_BITS} = 0"
 """A row that counts, unless it repeats another."""
-KEY = "sale_date, product_id, product_name, category, currency"
-"""What contributions are grouped by."""
 _TEXTS = ", ".join(KEYS)
 _GROUP_TEXTS = ", ".join(f"groups.{key}" for key in KEYS)
+_JUDGED = "groups JOIN judged ON line = groups.rowid"
 _VALUES = ("product_id", "product_name", "category", "currency", "sale_date", "quantity", "amount", "revenue")
 
 
@@ -72,7 +73,7 @@ class FeedLoader:
 
     def scan(self, scan: PlainScan) -> None:
         """Step 1. May raise what the engine raises for a file that is not one record per line."""
-        self._session.create("groups", scan.groups_sql(), {"path": str(scan.path)})
+        group_rows(self._session, scan)
 
     def load(self, source: Source, scan: PlainScan) -> Loaded:
         """Steps 2 to 5, after `scan`. Raises NotAsExpected, or what the engine raises, as above."""
@@ -85,14 +86,15 @@ class FeedLoader:
         )
         if scanned != source.lines:
             raise NotAsExpected(f"{source.lines} lines, {scanned} scanned")
-        bad = self._judge_groups(settled) if unsettled else 0
+        counts = f"mask = 0 AND {scan.is_same_item()}"
+        bad = self._judge_groups(settled, counts) if unsettled else 0
         has_odd = odd + bad > self._head_lines
         plain_rows = scanned - odd - bad
         if has_odd or self._has_ids:
             narrow = scan.rows_sql(all_plain=not has_odd, with_keys=bad > 0)
             self._session.create("scanned", narrow, {"path": str(scan.path)})
         if has_odd:
-            self._session.create("odd", self._odd_lines(has_bad=bad > 0))
+            self._session.create("odd", self._odd_lines(f"NOT ({counts})" if bad else None))
             self._fetch_lines(source, "odd")
             self._judge("rows", "lines")
         judged = self._session.count("SELECT count(*) FROM rows") if has_odd else 0
@@ -100,7 +102,7 @@ class FeedLoader:
             raise NotAsExpected(f"{plain_rows} rows counted, {judged} judged, {source.lines} lines: one was lost")
         has_suspects = self._has_ids and self._find_suspects(source, has_rows=has_odd)
         loaded = Loaded(plain_rows, has_odd, self._has_ids and self._find_repeats(has_odd, has_suspects))
-        self._add_up(loaded, self._groups_parts(scan, has_judged=bool(unsettled)))
+        self._add_up(loaded, self._groups_parts(scan, counts if unsettled else None))
         return loaded
 
     def load_small(self, source: Source, scan: PlainScan) -> Loaded:
@@ -128,23 +130,18 @@ class FeedLoader:
     def _used(self, sql: str) -> dict[str, object]:
         return {name: value for name, value in self._parameters.items() if f"${name}" in sql}
 
-    def _judge_groups(self, settled: str) -> int:
-        """Step 2. How many rows are in groups that break a rule."""
+    def _judge_groups(self, settled: str, counts: str) -> int:
+        """Step 2. How many rows are in groups that break a rule, or else do not count as they stand."""
         groups = f"(SELECT rowid AS n, {_TEXTS} FROM groups WHERE plain AND NOT {settled})"
         self._session.create("judged", self._judging.groups_sql(groups), self._parameters)
-        return self._session.count(
-            "SELECT sum(transactions) FROM groups JOIN judged ON line = groups.rowid WHERE mask <> 0"
-        )
+        return self._session.count(f"SELECT sum(transactions) FROM {_JUDGED} WHERE NOT ({counts})")
 
-    def _odd_lines(self, *, has_bad: bool) -> str:
-        """Step 3. The numbers (n) of lines that the groups do not count."""
+    def _odd_lines(self, is_bad: str | None) -> str:
+        """Step 3. The numbers (n) of lines that the groups do not count. `is_bad`: which judged groups, if any."""
         is_odd = "NOT plain"
-        if has_bad:
-            self._session.create(
-                "bad",
-                f"""SELECT DISTINCT hash({_GROUP_TEXTS}) AS key_hash
-                    FROM groups JOIN judged ON line = groups.rowid WHERE mask <> 0""",
-            )
+        if is_bad:
+            hashes = f"SELECT DISTINCT hash({_GROUP_TEXTS}) AS key_hash FROM {_JUDGED} WHERE {is_bad}"
+            self._session.create("bad", hashes)
             is_odd = "(NOT plain OR key_hash IN (SELECT key_hash FROM bad))"
         return f"SELECT rowid + 1 AS n FROM scanned WHERE {is_odd} AND rowid >= {self._head_lines}"
 
@@ -170,7 +167,7 @@ class FeedLoader:
 
     def _find_suspects(self, source: Source, *, has_rows: bool) -> bool:
         """Step 5. Whether there are lines that the groups count, with an identity that may not be theirs alone."""
-        counted = "plain AND id_hash IS NOT NULL"
+        counted = f"id_hash IS NOT NULL{' AND plain' if has_rows else ''}"
         hashes = [f"SELECT id_hash AS h FROM scanned WHERE {counted}"]
         if has_rows:
             hashes.append(f"SELECT {ID_HASH} FROM rows WHERE {USABLE} AND transaction_id <> ''")
@@ -206,19 +203,17 @@ class FeedLoader:
         )
         return self._session.count("SELECT count(*) FROM repeats") > 0
 
-    def _groups_parts(self, scan: PlainScan, *, has_judged: bool) -> list[str]:
-        """What the groups add: as they stand, and where they were judged, as they were understood."""
+    def _groups_parts(self, scan: PlainScan, counts: str | None) -> list[str]:
+        """What the groups add: as they stand, and where they were judged and count, as they were understood."""
         sums = "quantity, amount, revenue, transactions"
         parts = [
             f"""SELECT {scan.day()} AS sale_date, product_id, {scan.product_name()} AS product_name, category, currency,
                 {sums} FROM groups WHERE plain AND {scan.settled()}"""
         ]
-        if has_judged:
+        if counts:
             understood = ", ".join(f"judged.{column}" for column in KEY.split(", "))
             of_groups = ", ".join(f"groups.{column}" for column in sums.split(", "))
-            parts.append(
-                f"SELECT {understood}, {of_groups} FROM groups JOIN judged ON line = groups.rowid WHERE mask = 0"
-            )
+            parts.append(f"SELECT {understood}, {of_groups} FROM {_JUDGED} WHERE {counts}")
         return parts
 
     def _add_up(self, loaded: Loaded, parts: list[str]) -> None:
@@ -238,5 +233,7 @@ class FeedLoader:
             total = f"""SELECT {KEY}, CAST(sum(quantity) AS BIGINT) AS quantity, sum(amount) AS amount,
                 sum(revenue) AS revenue, CAST(sum(transactions) AS BIGINT) AS transactions
                 FROM ({" UNION ALL ".join(parts)}) GROUP BY {KEY} HAVING sum(transactions) <> 0"""
-        self._session.create("contributions", f"{total} ORDER BY {KEY}", self._used(total))
+        keys = " UNION ALL ".join(f"SELECT {KEY} FROM ({part})" for part in parts)
+        groups = self._session.count("SELECT count(*) FROM groups") if self._session.has("groups") else 0
+        sort_contributions(self._session, total, keys, self._used(keys), about=groups)
         self._session.drop("groups", "judged", "scanned", "odd", "bad", "twice", "again")

@@ -28,17 +28,17 @@ KEYS = ("product_id", "product_name", "category", "currency", "day")
 QUANTITY = "-?[1-9][0-9]{0,5}"
 _WHOLE = "[0-9]{1,8}"
 _REVENUE = r"-?[0-9]{1,12}(\.[0-9]{1,4})?"
-_NAME = r"[^\p{Z}\p{C}\x{fdd1}'']([^\p{C}\x{fdd1}]*[^\p{Z}\p{C}\x{fdd1}])?"
 _ROOM, _ROOM_IN_FRAMED = 8, 72
 TEXT = "[!-&(-~]([ -~]*[!-~])?"
 """Printable ASCII without white space around it, nor the ' that our own CSV puts in front."""
 _PRODUCT = (("product_name", MAX_NAME), ("product_id", MAX_ID))
-_ITEMS = {"line_id": "l", "product_id": "i", "product_name": "n"}
-"""What tells the lines of one transaction apart, first come first; the letters keep ids apart from names."""
+_ITEMS = ("line_id", "product_id", "product_name")
+"""What tells the lines of one transaction apart: the first of them that is not blank."""
 
 
-ID_HASH = "hash(transaction_id, left(item, 1), substr(item, 2))"
-"""Of a judged row, what _id_hash is of a plain one."""
+ID_HASH = "hash(transaction_id, substr(item, 2))"
+"""Of a judged row, what _id_hash is of a plain one. Behind the letter that says of which kind the item is: what only
+differs in that is told apart where values are compared."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,27 +52,38 @@ class PlainScan:
     seller_id: str
     is_framed: bool
 
-    def groups_sql(self) -> str:
-        """(KEYS…, plain, quantity, amount, revenue, transactions): sums per group, of plain rows and of the others."""
+    def groups_sql(self, part: int = 0, parts: int = 1) -> str:
+        """(KEYS…, plain, quantity, amount, revenue, transactions): sums per group, of plain rows and of the others.
+
+        Of all groups, or of one of `parts` that have no group in common.
+        """
+        of_part = f"WHERE hash({', '.join(KEYS)}) % {parts} = {part}" if parts > 1 else ""
         keys = ", ".join(f"{self._key(key)} AS {key}" for key in KEYS)
         return f"""
             SELECT {", ".join(KEYS)}, plain, CAST(sum(quantity) AS BIGINT) AS quantity, sum(amount) AS amount,
                    sum(revenue) AS revenue, count(*) AS transactions
             FROM (SELECT {keys}, {self._plain()} AS plain, quantity, amount, {self._revenue()} AS revenue
-                  FROM (SELECT *, {self._numbers()} FROM {self._rows()}))
+                  FROM (SELECT *, {self._numbers()} FROM {self._rows()})) {of_part}
             GROUP BY ALL"""
+
+    def is_same_item(self) -> str:
+        """Whether a group, as it was `judged`, is the product that its rows' hashes of identity were made of."""
+        if not self.has_ids:
+            return "true"
+        return """judged.product_id = groups.product_id
+            AND (judged.product_id <> '' OR judged.product_name = nfc_normalize(groups.product_name))"""
 
     def product_name(self) -> str:
         """The name of a settled group's product."""
         return "product_name" if "product_name" in self.layout.columns.position else "product_id"
 
     def rows_sql(self, *, all_plain: bool, with_keys: bool) -> str:
-        """(plain, key_hash?, id_hash?) of every row, in the file's order. Equal identities have equal hashes.
+        """(plain?, key_hash?, id_hash?) of every row, in the file's order. Equal identities have equal hashes.
 
-        `all_plain`: that is known already. No join may come near it: the engine keeps the order of a file only
-        through plain projections.
+        `all_plain`: that is known already, and left out. No join may come near it: the engine keeps the order of a
+        file only through plain projections.
         """
-        columns = ["true AS plain" if all_plain else f"{self._plain()} AS plain"]
+        columns = [] if all_plain else [f"{self._plain()} AS plain"]
         columns += [f"hash({', '.join(self._key(key) for key in KEYS)}) AS key_hash"] if with_keys else []
         columns += [f"{self._id_hash()} AS id_hash"] if self.has_ids else []
         return f"SELECT {', '.join(columns)} FROM (SELECT *, {self._numbers()} FROM {self._rows()})"
@@ -176,39 +187,34 @@ class PlainScan:
         if "occurred_at" in position and self.style.has_times:
             terms.append(f"regexp_full_match({self._cell('occurred_at')}[11:], '{ISO_TIME}')")
         if self.has_ids:
-            terms += [self._is_plain_id("transaction_id"), self._is_plain_item()]
+            # What products are called is judged once per group: see is_same_item.
+            terms += [self._is_plain_id(field) for field in ("transaction_id", "line_id") if field in position]
         return f"coalesce({' AND '.join(terms)}, false)"
 
     def _is_money(self, money: str) -> str:
         return f"regexp_full_match({self._cell(money)}, '{money_pattern(money, self.style)}')"
 
-    def _is_plain_item(self) -> str:
-        """Asked of the first field alone that tells lines apart."""
-        is_plain = "true"
-        for field in reversed(self._item_fields()):
-            is_plain = f"CASE WHEN {self._cell(field)} = '' THEN {is_plain} ELSE {self._is_plain_id(field)} END"
-        return is_plain
-
     def _item_fields(self) -> list[str]:
         return [field for field in _ITEMS if field in self.layout.columns.position]
 
     def _is_plain_id(self, field: str) -> str:
-        """Blank, or such that the text as it stands is what is compared; of names, such that only NFC lies between."""
+        """Blank, or such that the text as it stands is what is compared."""
         cell = self._cell(field)
-        if field == "product_name":
-            return f"({cell} = '' OR regexp_full_match({cell}, '{_NAME}'))"
-        return f"({cell} = '' OR (strlen({cell}) <= {MAX_ID} AND regexp_full_match({cell}, '{TEXT}')))"
+        return f"strlen({cell}) <= {MAX_ID} AND regexp_full_match({cell}, '({TEXT})?')"
 
     def _id_hash(self) -> str:
         """The same number as ID_HASH of the row, were it judged."""
-        kind, value = "''", "''"
-        for field in reversed(self._item_fields()):
+        *fields, last = self._item_fields()
+        item = self._compared(last)
+        for field in reversed(fields):
             cell = self._cell(field)
-            compared = f"nfc_normalize({cell})" if field == "product_name" else cell
-            kind = f"CASE WHEN {cell} <> '' THEN '{_ITEMS[field]}' ELSE {kind} END"
-            value = f"CASE WHEN {cell} <> '' THEN {compared} ELSE {value} END"
+            item = f"CASE WHEN {cell} <> '' THEN {self._compared(field)} ELSE {item} END"
         cell = self._cell("transaction_id")
-        return f"CASE WHEN {cell} <> '' THEN hash({cell}, {kind}, {value}) END"
+        return f"CASE WHEN {cell} <> '' THEN hash({cell}, {item}) END"
+
+    def _compared(self, field: str) -> str:
+        cell = self._cell(field)
+        return f"nfc_normalize({cell})" if field == "product_name" else cell
 
 
 def money_pattern(money: str, style: RowStyle) -> str:

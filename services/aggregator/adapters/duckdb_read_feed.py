@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from services.aggregator.adapters.duckdb_line_framing import shown_text
-from services.aggregator.adapters.duckdb_load_feed import KEY, Loaded
+from services.aggregator.adapters.duckdb_load_feed import Loaded
 from services.aggregator.adapters.duckdb_rejected_rows import rejected_rows
 from services.aggregator.adapters.duckdb_row_sql import split_sql
 from services.aggregator.adapters.duckdb_session import FeedSession
+from services.aggregator.adapters.duckdb_sort_contributions import KEY
 from services.aggregator.adapters.rejected_csv import write_rejected_csv
 from services.aggregator.ports import Contribution
 from services.aggregator.rules.feed_issues import NO_ROWS, ignored_columns

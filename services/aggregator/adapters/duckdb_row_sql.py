@@ -74,7 +74,8 @@ class Judging:
         """
         common = {"quantity": "'1'", "amount": "'1'", "revenue": "'1'", "occurred_at": "day"}
         common |= {name: name for name in ("product_id", "product_name", "category", "currency")}
-        given = {name: common.get(name, "''") for name in FIELDS}
+        position = self.layout.columns.position
+        given = {name: common[name] if name in common and name in position else "''" for name in FIELDS}
         texts = ", ".join(f"trim({text}, '{AROUND_VALUES}') AS {name}_text" for name, text in given.items())
         parts = "concat(product_id, product_name, category)"
         cells = f"""

@@ -1,10 +1,13 @@
 """Rows that are in a feed twice, and the books that must close over them."""
 
 from decimal import Decimal
+from pathlib import Path
+from unicodedata import normalize
 
 import pytest
 
-from tests.unit.aggregator.feed_readings import Read
+from services.aggregator.adapters.duckdb_feeds import DuckDbFeedReader
+from tests.unit.aggregator.feed_readings import Read, read_path
 
 HEADER = "transaction_id,line_id,sku,product_name,quantity,amount,currency,occurred_at\n"
 DUPLICATE, CONFLICT = "validation/duplicate", "validation/conflicting_duplicate"
@@ -39,6 +42,39 @@ def test_what_makes_two_rows_one(read: Read, first: str, second: str, code: str 
     assert reading.counts.rows_duplicate == (code == DUPLICATE)
     assert reading.counts.rows_rejected == (code == CONFLICT)
     assert sum(c.transactions for c in reading.contributions) == reading.counts.rows_accepted
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("t1,,S,A", "t1,,\tS,A"),
+        ("t1,,S,A", "t1,,'=S,A"),
+        ("t1,,'=S,A", "t1,,=S,A"),
+        ("t1,,,A", "t1,,\t,A"),
+        ("t1,,,A", "t1,,,A\u00a0"),
+        ("t1,,,Cafe\u0301", "t1,,,Caf\u00e9"),
+        ("t1,,S,A", "t1,,S,A\t"),
+        ("t1,l1,S,A", "t1,l1,S,A\t"),
+    ],
+)
+def test_an_identity_is_that_of_the_values_as_understood_in_large_files_too(
+    tmp_path: Path, first: str, second: str
+) -> None:
+    path = tmp_path / "feed.csv"
+    others = "".join(f"u{n},,S{n % 7},Name {n % 7},1,2,EUR,2026-03-01\n" for n in range(500))
+    rows = f"{first},1,2,EUR,2026-03-01\n{second},1,2,EUR,2026-03-01\n"
+    path.write_text(HEADER + others + rows, encoding="utf-8")
+    with DuckDbFeedReader(tmp_path / "engine", small_file_bytes=0) as reader:
+        reading = read_path(reader, path)
+    same = _understood(first) == _understood(second)
+    assert reading.codes == ([(503, DUPLICATE)] if same else [])
+    assert reading.counts.rows_accepted == 501 + (not same)
+    assert sum(c.transactions for c in reading.contributions) == reading.counts.rows_accepted
+
+
+def _understood(row: str) -> list[str]:
+    cells = (cell.strip() for cell in row.split(","))
+    return [normalize("NFC", cell[1:] if cell.startswith("'=") else cell) for cell in cells]
 
 
 def test_the_first_row_stands_and_all_others_are_held_against_it(read: Read) -> None:
