@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from services.aggregator.adapters.s3_uploads import storage_outages
+from services.aggregator.adapters.s3_outages import s3_outages
 from services.aggregator.errors import MissingObject
 from shared.runtime.s3_bodies import read_whole
 from shared.schemas.feeds import Receipt
@@ -24,7 +24,7 @@ class S3Receipts:
 
     async def find(self, feed_id: UUID) -> Receipt | None:
         try:
-            with storage_outages():
+            with s3_outages():
                 answer = await self._s3.get_object(Bucket=self._bucket, Key=f"{feed_id}.json")
                 text = await read_whole(answer, RECEIPT_MAX_BYTES, STALLED_AFTER_SECONDS)
         except MissingObject:
