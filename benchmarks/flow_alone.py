@@ -13,6 +13,7 @@ from pathlib import Path
 from benchmarks.one_by_one import split_and_sum
 from services.aggregator.main import create_app, open_aggregator
 from services.aggregator.ports import Contribution, FeedReader, ReadRequest
+from services.aggregator.rules.layouts import HEADERLESS
 from services.aggregator.settings import AggregatorSettings
 from shared.runtime.serve import serve
 from shared.schemas.feeds import Counts, Recognised
@@ -24,7 +25,7 @@ class SplitFeed:
 
     def __init__(self, path: Path, request: ReadRequest) -> None:
         rows, sums = split_and_sum(path.read_text())
-        self.recognised = Recognised(format="csv", layout="commissioned")
+        self.recognised = Recognised(format="csv", layout=HEADERLESS)
         self.counts = Counts(rows_received=len(rows), rows_accepted=len(rows))
         self.issue_totals: list[IssueTotal] = []
         self.issue_count = 0

@@ -135,7 +135,13 @@ def aws_client(access: AwsAccess, service: str, connections: int = 10) -> Any:
     )
 
 
-def connect(url: DatabaseUrl) -> "pymysql.connections.Connection[Any]":
+def connect(url: DatabaseUrl, *, local_infile: bool = False) -> "pymysql.connections.Connection[Any]":
+    """`local_infile`: for LOAD DATA, which the server has to allow too."""
     return pymysql.connect(
-        host=url.host, port=url.port, user=url.user, password=url.password, database=url.database or None
+        host=url.host,
+        port=url.port,
+        user=url.user,
+        password=url.password,
+        database=url.database or None,
+        local_infile=local_infile,
     )

@@ -15,11 +15,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import duckdb
-import pymysql
 
 from benchmarks.cpu_seconds import CpuMeter
 from benchmarks.read_feed import write_feed
-from benchmarks.running_product import RunningProduct, aws_client, running_foundations, running_product
+from benchmarks.running_product import RunningProduct, aws_client, connect, running_foundations, running_product
 from deploy.local.database_server import DatabaseUrl
 from deploy.local.foundations import Foundations
 
@@ -39,14 +38,7 @@ _GROUPED = """COPY (SELECT product_id, product_name, category, currency, occurre
 def bare(feed: Path, database: DatabaseUrl, scratch: Path) -> float:
     """Seconds."""
     groups = scratch / "groups.tsv"
-    with pymysql.connect(
-        host=database.host,
-        port=database.port,
-        user=database.user,
-        password=database.password,
-        database=database.database,
-        local_infile=True,
-    ) as connection:
+    with connect(database, local_infile=True) as connection:
         with connection.cursor() as cursor:
             cursor.execute("DROP TABLE IF EXISTS bare")
             cursor.execute(_TABLE)
@@ -80,16 +72,7 @@ def until(condition: Callable[[], bool]) -> None:
 
 
 def _status(database: DatabaseUrl, key: str) -> str | None:
-    with (
-        pymysql.connect(
-            host=database.host,
-            port=database.port,
-            user=database.user,
-            password=database.password,
-            database=database.database,
-        ) as connection,
-        connection.cursor() as cursor,
-    ):
+    with connect(database) as connection, connection.cursor() as cursor:
         cursor.execute("SELECT processing_status FROM feeds WHERE object_key = %s", (key,))
         row = cursor.fetchone()
     return str(row[0]) if row else None

@@ -168,7 +168,7 @@ async def history(
 async def report(feed_id: UUID, downloads: Handed, caller: Caller) -> Response:
     """All counts, every code with its number of rows, and the first issues with line, field and message.
 
-    409 with `Retry-After` while the feed is not finished; 404 once the report is no longer kept.
+    409 with `Retry-After` until the feed has ended for the first time; 404 once the report is no longer kept.
     """
     found = await downloads.results.report(feed_id, caller)
     if isinstance(found, FeedReport):
@@ -187,7 +187,7 @@ async def report(feed_id: UUID, downloads: Handed, caller: Caller) -> Response:
 async def rejected(feed_id: UUID, downloads: Handed, caller: Caller) -> Response:
     """Every rejected row, complete, as CSV. Fix it and upload it with `corrects` naming this feed.
 
-    404 `no-rejected-rows` if there are none; 409 with `Retry-After` while the feed is not finished.
+    404 `no-rejected-rows` if there are none; 409 with `Retry-After` until the feed has ended for the first time.
     """
     found, file_name = await downloads.results.rejected_rows(feed_id, caller)
     headers = {"Content-Disposition": attachment(file_name)}

@@ -5,11 +5,12 @@ from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
 from uuid import UUID
 
-from services.aggregator.adapters.mysql_feeds import store_outages
+from services.aggregator.adapters.mysql_corrections import counting_corrections
 from services.aggregator.adapters.mysql_history import write_history
-from services.aggregator.adapters.mysql_locked_feeds import LockedFeed, counting_corrections, database_time, lock_feed
+from services.aggregator.adapters.mysql_locked_feeds import LockedFeed, lock_feed
+from services.aggregator.adapters.mysql_outages import mysql_outages
 from services.aggregator.adapters.mysql_outbox_entries import announce, order_work
-from services.aggregator.adapters.mysql_times import naive, utc
+from services.aggregator.adapters.mysql_times import database_time, naive, utc
 from services.aggregator.adapters.mysql_totals import take_back
 from services.aggregator.errors import NoSuchFeed
 from services.aggregator.rules.callers import Caller
@@ -123,7 +124,7 @@ class MySqlFeedChanges:
             async with self._pool.transaction() as session:
                 return await change(session)
 
-        with store_outages():
+        with mysql_outages():
             return await retry_contention(attempt)
 
 

@@ -1,23 +1,23 @@
 """The record of feeds in MySQL: claims with a lease and a fence. The database's clock decides, not a worker's."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
 from services.aggregator.adapters.mysql_history import write_history
+from services.aggregator.adapters.mysql_outages import mysql_outages
 from services.aggregator.adapters.mysql_relations import Relations
 from services.aggregator.adapters.mysql_times import naive, utc
-from services.aggregator.errors import LeaseLost, Outage
+from services.aggregator.errors import LeaseLost
 from services.aggregator.rules.feed_history import Step
 from services.aggregator.rules.feed_identity import FeedIdentity, ObjectRef
 from services.aggregator.rules.feed_lease import Claimed, ClaimRefusal, FeedRow, refusal
 from services.aggregator.rules.feed_succession import Decision
 from services.aggregator.rules.reading_progress import Progress
 from shared.runtime.mysql import MySqlPool, Row
-from shared.runtime.mysql_errors import OUTAGES, retry_contention
+from shared.runtime.mysql_errors import retry_contention
 from shared.schemas.events import Phase
 from shared.schemas.feed_options import FeedOptions
 from shared.schemas.feeds import FeedType, ProcessingStatus
@@ -68,15 +68,6 @@ UPDATE feeds SET processing_status = 'IN_QUEUE', phase = NULL, percent = NULL, l
 WHERE feed_id = %s AND fence = %s AND processing_status = 'IN_PROGRESS'"""
 
 
-@contextmanager
-def store_outages() -> Iterator[None]:
-    """Turns what the pool raises when the server is at fault into an Outage."""
-    try:
-        yield
-    except OUTAGES as error:
-        raise Outage(f"the database does not answer: {error!r}") from error
-
-
 class MySqlFeeds:
     """Implements ports.Feeds."""
 
@@ -85,7 +76,7 @@ class MySqlFeeds:
         self._lease_microseconds = int(lease_seconds * 1_000_000)
 
     async def claim(self, feed: FeedIdentity, owner: str) -> Claimed | ClaimRefusal:
-        with store_outages():
+        with mysql_outages():
             # Without a lock at first: a repeated message must not wait for the commit of the worker that has the feed.
             async with self._pool.session() as session:
                 [seen] = await session.rows(_LOOK, (str(feed.feed_id),))
@@ -124,7 +115,7 @@ class MySqlFeeds:
 
     async def renew(self, claim: Claimed, progress: Progress) -> None:
         lease = (self._lease_microseconds, progress.phase.value, progress.percent)
-        with store_outages():
+        with mysql_outages():
             async with self._pool.session() as session:
                 changed = await session.change(_RENEW, (*lease, str(claim.feed.feed_id), claim.fence))
         if not changed:
@@ -141,11 +132,11 @@ class MySqlFeeds:
                         session, Step(claim.feed.feed_id, "released", claim.owner, {"fence": claim.fence})
                     )
 
-        with store_outages():
+        with mysql_outages():
             await retry_contention(release)
 
     async def find_known(self, feeds: Sequence[FeedIdentity]) -> UUID | None:
-        with store_outages():
+        with mysql_outages():
             async with self._pool.session() as session:
                 for feed in feeds:
                     seen = await session.row(_SEEN, (str(feed.feed_id),))
@@ -156,7 +147,7 @@ class MySqlFeeds:
     async def look_ahead(
         self, claim: Claimed, options: FeedOptions, sha256: str | None, listed: Mapping[str, int] | None
     ) -> Decision:
-        with store_outages():
+        with mysql_outages():
             async with self._pool.session() as session:
                 return await Relations(session, claim.feed, options).decide(sha256, listed)
 

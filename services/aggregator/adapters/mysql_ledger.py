@@ -11,12 +11,13 @@ import structlog
 from pymysql.err import IntegrityError
 
 from services.aggregator.adapters.mysql_contributions import MySqlContributions
-from services.aggregator.adapters.mysql_feeds import store_outages
+from services.aggregator.adapters.mysql_corrections import corrections_beside
 from services.aggregator.adapters.mysql_history import write_history
-from services.aggregator.adapters.mysql_locked_feeds import LockedFeed, corrections_beside, database_time, lock_feed
+from services.aggregator.adapters.mysql_locked_feeds import LockedFeed, lock_feed
+from services.aggregator.adapters.mysql_outages import mysql_outages
 from services.aggregator.adapters.mysql_outbox_entries import announce
 from services.aggregator.adapters.mysql_relations import Relations
-from services.aggregator.adapters.mysql_times import naive
+from services.aggregator.adapters.mysql_times import database_time, naive
 from services.aggregator.adapters.mysql_totals import add_to_totals, take_back
 from services.aggregator.errors import CorrectionsCountOn, LeaseLost, NoLongerSame, Outage, SameContent
 from services.aggregator.ports import ContributionBatches
@@ -79,7 +80,7 @@ class MySqlLedger:
             async with self._pool.transaction() as session:
                 await self._store(session, claim, conclusion, contributions, listed)
 
-        with store_outages():
+        with mysql_outages():
             await retry_contention(attempt, on_retry=told)
 
     async def _store(

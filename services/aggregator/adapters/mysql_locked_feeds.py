@@ -1,12 +1,9 @@
 """One feed's row, locked to the end of the caller's transaction."""
 
-from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from services.aggregator.adapters.mysql_times import utc
-from services.aggregator.errors import Outage
 from services.aggregator.rules.feed_announcements import ChangedFeed
 from services.aggregator.rules.feed_identity import ObjectRef
 from services.aggregator.rules.feed_lease import is_waiting
@@ -19,9 +16,6 @@ SELECT feed_id, seller_id, feed_type, file_name, bucket, object_key, object_vers
        rows_received, rows_accepted, rows_rejected, rows_duplicate, rows_skipped,
        counted_sha256 IS NOT NULL AS counts_now, replaced_by, withdrawn_at, UTC_TIMESTAMP(6) AS now
 FROM feeds WHERE feed_id = %s{confined} FOR UPDATE"""
-
-_CORRECTIONS = """
-SELECT feed_id FROM feeds WHERE corrects = %s AND counted_sha256 IS NOT NULL ORDER BY feed_id LIMIT 100"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,30 +63,6 @@ async def lock_feed(session: MySqlSession, feed_id: UUID, seller_id: str | None 
     arguments = (str(feed_id),) if seller_id is None else (str(feed_id), seller_id)
     row = await session.row(_LOCK.format(confined=confined), arguments)
     return _locked(row) if row else None
-
-
-async def counting_corrections(session: MySqlSession, feed_id: UUID) -> list[UUID]:
-    """The feeds that correct this one and count now; at most 100."""
-    return [UUID(row["feed_id"]) for row in await session.rows(_CORRECTIONS, (str(feed_id),))]
-
-
-async def corrections_beside(
-    session: MySqlSession, feed_id: UUID, replaced: Collection[UUID]
-) -> dict[UUID, list[UUID]]:
-    """For each feed whose place this one takes, its corrections that count on, but for those that end with it."""
-    over = {feed_id, *replaced}
-    return {
-        each: [left for left in await counting_corrections(session, each) if left not in over]
-        for each in sorted(replaced, key=str)
-    }
-
-
-async def database_time(session: MySqlSession) -> datetime:
-    """Now, in UTC."""
-    row = await session.row("SELECT UTC_TIMESTAMP(6) AS now")
-    if row is None:
-        raise Outage("the database does not tell its time")
-    return utc(row["now"])
 
 
 def _locked(row: Row) -> LockedFeed:

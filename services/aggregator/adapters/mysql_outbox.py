@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from services.aggregator.adapters.mysql_feeds import store_outages
+from services.aggregator.adapters.mysql_outages import mysql_outages
 from services.aggregator.outbox_ports import Backlog, OutboxEvent, Publish, Relayed
 from shared.runtime.mysql import MySqlPool, MySqlSession, Row
 
@@ -40,7 +40,7 @@ class MySqlOutbox:
         self._pool = pool
 
     async def publish_next(self, publish: Publish, limit: int) -> Relayed:
-        with store_outages():
+        with mysql_outages():
             candidates = await self._candidates(limit)
             if not candidates:
                 return Relayed(0, 0)
@@ -65,13 +65,13 @@ class MySqlOutbox:
         return []
 
     async def backlog(self) -> Backlog:
-        with store_outages():
+        with mysql_outages():
             async with self._pool.session() as session:
                 row = await session.row(_BACKLOG)
         return Backlog(int(row["events"]), row["microseconds"] / 1_000_000) if row else Backlog(0, 0.0)
 
     async def purge(self, older_than_seconds: float, limit: int) -> int:
-        with store_outages():
+        with mysql_outages():
             async with self._pool.session() as session:
                 return await session.change(_PURGE, (int(older_than_seconds), limit))
 

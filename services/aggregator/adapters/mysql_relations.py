@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from uuid import UUID
 
+from services.aggregator.adapters.mysql_corrections import rows_brought
 from services.aggregator.errors import LeaseLost
 from services.aggregator.rules.feed_identity import FeedIdentity
 from services.aggregator.rules.feed_succession import CorrectedRows, Decision, KnownFeed, succession
@@ -29,11 +30,6 @@ ORDER BY received_at DESC, feed_id LIMIT 200"""
 _SAME_CONTENT = """
 SELECT {columns} FROM feeds
 WHERE seller_id = %s AND feed_type = %s AND counted_sha256 = %s AND feed_id <> %s"""
-
-# Corrections end under the lock of the feed that they correct: none can come in beside the caller's.
-_CORRECTED = """
-SELECT COALESCE(SUM(rows_accepted), 0) AS brought FROM feeds
-WHERE corrects = %s AND counted_sha256 IS NOT NULL AND feed_id <> %s"""
 
 _ROUNDS = 5
 
@@ -76,14 +72,10 @@ class Relations:
 
     async def _corrected(self, own: KnownFeed, counts: Counts) -> CorrectedRows:
         """Only a feed that was applied once can have been corrected."""
-        before = await self._brought(self._options.corrects) if self._options.corrects else 0
-        corrected = await self._brought(own.feed_id) if own.has_applied else 0
+        session, corrects = self._session, self._options.corrects
+        before = await rows_brought(session, corrects, own.feed_id) if corrects else 0
+        corrected = await rows_brought(session, own.feed_id, own.feed_id) if own.has_applied else 0
         return CorrectedRows(counts.rows_accepted, counts.rows_rejected, before, corrected)
-
-    async def _brought(self, feed_id: UUID) -> int:
-        """What the corrections of a feed count now, this one left out."""
-        [row] = await self._session.rows(_CORRECTED, (str(feed_id), str(self._feed.feed_id)))
-        return int(row["brought"])
 
     async def _versions(self) -> set[UUID]:
         """Other contents of the same key."""

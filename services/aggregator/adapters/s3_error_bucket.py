@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 from uuid import UUID
 
-from services.aggregator.adapters.s3_uploads import storage_outages
+from services.aggregator.adapters.s3_outages import s3_outages
 from services.aggregator.errors import MissingObject
 from services.aggregator.rules.feed_identity import FeedIdentity
 from shared.schemas.reports import FeedReport
@@ -47,7 +47,7 @@ class S3ErrorBucket:
         if feed.ref.etag and not feed.ref.version_id:
             copied["CopySourceIfMatch"] = f'"{feed.ref.etag}"'
         try:
-            with storage_outages():
+            with s3_outages():
                 if (feed.size_bytes or 0) > self._part_bytes:
                     await self._copy_in_parts(key, copied, feed.size_bytes or 0)
                 else:
@@ -75,7 +75,7 @@ class S3ErrorBucket:
 
     async def keep_report(self, report: FeedReport, fence: int) -> str:
         key = _place(report.header.seller_id, report.header.feed_id, fence) + "report.json"
-        with storage_outages():
+        with s3_outages():
             await self._s3.put_object(
                 Bucket=self._bucket,
                 Key=key,
@@ -90,7 +90,7 @@ class S3ErrorBucket:
         size = (await asyncio.to_thread(path.stat)).st_size
         file = await asyncio.to_thread(path.open, "rb")
         try:
-            with storage_outages():
+            with s3_outages():
                 if size <= self._upload_bytes:
                     body = await asyncio.to_thread(file.read)
                     await self._s3.put_object(**target, Body=body, ContentType=_CSV)

@@ -2,16 +2,13 @@
 
 import asyncio
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from botocore.exceptions import ClientError
-
-from services.aggregator.errors import MissingObject, Outage
+from services.aggregator.adapters.s3_outages import s3_outages
+from services.aggregator.errors import Outage
 from services.aggregator.rules.feed_identity import ObjectFacts, ObjectRef
-from shared.runtime.aws import AWS_OUTAGES
 
 if TYPE_CHECKING:
     from types_aiobotocore_s3 import S3Client
@@ -21,22 +18,6 @@ AT_ONCE_BYTES = 1024 * 1024
 """Held in memory per feed in work, from its description to its writing; a larger object is streamed."""
 STALLED_AFTER_SECONDS = 60.0
 VERSIONS_LISTED = 1_000
-
-_GONE = frozenset({"404", "NoSuchKey", "NoSuchVersion", "NotFound", "412", "PreconditionFailed"})
-
-
-@contextmanager
-def storage_outages() -> Iterator[None]:
-    """Turns what S3 calls raise into MissingObject, where they say so, else into an Outage."""
-    try:
-        yield
-    except ClientError as error:
-        # NoSuchBucket is no fault of the feed's: an outage.
-        if error.response["Error"]["Code"] in _GONE:
-            raise MissingObject(str(error)) from error
-        raise Outage(f"the storage refuses: {error}") from error
-    except AWS_OUTAGES as error:
-        raise Outage(f"the storage does not answer: {error!r}") from error
 
 
 def exactly(ref: ObjectRef) -> dict[str, Any]:
@@ -56,7 +37,7 @@ class S3Uploads:
         self._at_once_bytes = at_once_bytes
 
     async def describe(self, ref: ObjectRef) -> ObjectFacts:
-        with storage_outages():
+        with s3_outages():
             answer = await self._s3.get_object(**exactly(ref))
             size_bytes = answer["ContentLength"]
             content: bytes | None = None
@@ -84,7 +65,7 @@ class S3Uploads:
 
     async def list_versions(self, ref: ObjectRef) -> Mapping[str, int]:
         """See ports.Uploads. Keys that begin with this one come after it, so that its own versions come first."""
-        with storage_outages():
+        with s3_outages():
             page = await self._s3.list_object_versions(Bucket=ref.bucket, Prefix=ref.key, MaxKeys=VERSIONS_LISTED)
         own = [version["VersionId"] for version in page.get("Versions", []) if version["Key"] == ref.key]
         return {version: rank for rank, version in enumerate(own)}
@@ -100,7 +81,7 @@ class S3Uploads:
             digest.update(chunk)
             file.write(chunk)
 
-        with storage_outages():
+        with s3_outages():
             answer = await self._s3.get_object(**exactly(facts.ref))
             file = await asyncio.to_thread(path.open, "wb")
             try:

@@ -26,17 +26,8 @@ def confined_select(
 
 
 def counting(feed: sa.FromClause = feeds) -> Condition:
-    """Whether a feed's contribution is in the totals: DONE, neither withdrawn nor replaced.
-
-    While a DONE feed is read again, its earlier result stands.
-    """
-    done = ProcessingStatus.DONE.value
-    read_again = sa.and_(feed.c.earlier_status == done, feed.c.processing_status.in_(PENDING))
-    return sa.and_(
-        sa.or_(feed.c.processing_status == done, read_again),
-        feed.c.withdrawn_at.is_(None),
-        feed.c.replaced_by.is_(None),
-    )
+    """Whether a feed's contribution is in the totals, also while the feed is read anew (docs/decisions/0007)."""
+    return feed.c.counted_sha256.is_not(None)
 
 
 def within_days(column: sa.Column[Any], start: date | None, end: date | None) -> list[Condition]:

@@ -34,6 +34,7 @@ feeds = sa.Table(
     sa.Column("file_name", sa.String(255)),
     sa.Column("size_bytes", sa.BigInteger),
     sa.Column("sha256", sa.String(64)),
+    sa.Column("counted_sha256", sa.String(64)),
     sa.Column("correlation_id", sa.String(64)),
     sa.Column("processing_status", sa.String(16)),
     sa.Column("earlier_status", sa.String(16)),
@@ -62,7 +63,8 @@ feeds = sa.Table(
     sa.Column("started_at", sa.DateTime),
     sa.Column("finished_at", sa.DateTime),
 )
-"""One row per feed that a worker has seen. `earlier_status`: of the result that stands while it is read again."""
+"""One row per feed that a worker has seen. `counted_sha256`: NULL unless it counts now; `earlier_status`: of the result
+that stands while it is read again."""
 
 feed_history = sa.Table(
     "feed_history",

@@ -7,12 +7,13 @@ from botocore.exceptions import ClientError
 
 from services.query.errors import StoreUnavailable
 from shared.runtime.aws import answering_within
+from shared.runtime.s3_bodies import read_whole
 from shared.schemas.feeds import Receipt
 
 if TYPE_CHECKING:
     from types_aiobotocore_s3 import S3Client
 
-_RECEIPT_MAX_BYTES = 65_536
+RECEIPT_MAX_BYTES = 65_536
 
 
 def _unavailable() -> StoreUnavailable:
@@ -20,7 +21,7 @@ def _unavailable() -> StoreUnavailable:
 
 
 class S3Receipts:
-    """Reads `<feed_id>.json` objects. Raises StoreUnavailable if S3 does not answer."""
+    """Reads `<feed_id>.json` objects. Raises StoreUnavailable if S3 does not answer, or not with all of one."""
 
     def __init__(self, s3: "S3Client", bucket: str, call_seconds: float) -> None:
         self._s3 = s3
@@ -43,7 +44,4 @@ class S3Receipts:
             if error.response.get("Error", {}).get("Code") in ("NoSuchKey", "404"):
                 return None
             raise
-        body = answer["Body"]
-        async with body:  # closes it; what it yields is the bare response, whose read() takes no limit
-            text: bytes = await body.read(_RECEIPT_MAX_BYTES)
-            return text
+        return await read_whole(answer, RECEIPT_MAX_BYTES, self._call_seconds)

@@ -18,7 +18,8 @@ from shared.runtime.app import build_app
 from shared.schemas.feed_changes import FeedChanged
 from shared.schemas.feeds import FeedType, ProcessingStatus, Receipt
 from shared.schemas.problems import PROBLEM_JSON
-from tests.flow.aggregator.fakes import MemoryReceipts, ToldChanges
+from tests.flow.aggregator.memory_buckets import MemoryReceipts
+from tests.flow.aggregator.told_changes import ToldChanges
 from tests.running_app import client_of
 
 FEED_ID = UUID("019a0000-0000-7000-8000-000000000001")

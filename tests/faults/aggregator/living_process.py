@@ -32,7 +32,7 @@ from tests.faults.aggregator.hurried_loop import HURRY
 from tests.faults.aggregator.memory_s3 import Buckets, MemoryS3
 from tests.faults.aggregator.memory_topic_and_queues import MemorySns, MemorySqs, Queues, Topic
 from tests.faults.aggregator.planted_faults import Faults, Life, Moments
-from tests.flow.aggregator.fakes import LineReader
+from tests.flow.aggregator.line_reader import LineReader
 
 LEASE_SECONDS = 60.0
 """Longer than a run: leases run out when the run says so."""

@@ -20,7 +20,8 @@ from shared.runtime.mysql import MySqlLimits, MySqlPool, MySqlSession, Row
 from shared.runtime.mysql_address import MySqlAddress
 from shared.runtime.retry_policy import Backoff
 from shared.schemas.feeds import FeedType
-from tests.flow.aggregator.fakes import LineReader, MemoryErrorBucket, MemoryReceipts, MemoryUploads
+from tests.flow.aggregator.line_reader import LineReader
+from tests.flow.aggregator.memory_buckets import MemoryErrorBucket, MemoryReceipts, MemoryUploads
 
 
 class Crash(BaseException):

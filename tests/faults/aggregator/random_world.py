@@ -12,7 +12,7 @@ from uuid import UUID
 from services.aggregator.rules.feed_identity import ObjectRef, dropped_feed_id
 from shared.schemas.feeds import FeedType, Receipt
 from tests.faults.aggregator.memory_s3 import Buckets, StoredObject
-from tests.flow.aggregator.fakes import STORED_AT
+from tests.flow.aggregator.memory_buckets import STORED_AT
 
 NAMES = ("shirt", "sock", "cap", "scarf")
 GARBAGE = '{"Records": [{"eventName": "ObjectCreated:Put"}]}'

@@ -17,7 +17,7 @@ from services.aggregator.rules.feed_identity import ObjectRef, dropped_feed_id
 from shared.runtime.sqs_worker import Done, QueueMessage, Retry
 from tests.faults.aggregator.mortal_process import Crash, Life, Outside, Process, process
 from tests.faults.aggregator.test_crash_at_every_step import event_about
-from tests.flow.aggregator.fakes import STORED_AT
+from tests.flow.aggregator.memory_buckets import STORED_AT
 from tests.integration.aggregator.records import Records
 
 OLD = b"shirt,3\nsock,2\nhat\nshirt,1\n"

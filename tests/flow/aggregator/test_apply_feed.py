@@ -16,7 +16,9 @@ from services.aggregator.rules.feed_identity import FeedIdentity, dropped_feed_i
 from services.aggregator.rules.feed_lease import HeldElsewhere
 from services.aggregator.threaded_reading import ReadingThreads
 from shared.schemas.feeds import Counts, ProcessingStatus
-from tests.flow.aggregator.fakes import Gate, MemoryErrorBucket, World, open_world
+from tests.flow.aggregator.line_reader import Gate
+from tests.flow.aggregator.memory_buckets import MemoryErrorBucket
+from tests.flow.aggregator.world import World, open_world
 from tests.waiting import until
 
 MINTED = UUID("019a0000-0000-7000-8000-000000000001")

@@ -16,7 +16,10 @@ from shared.schemas.events import Phase
 from shared.schemas.feed_options import OnError
 from shared.schemas.feeds import Counts, FeedType, ProcessingStatus, Receipt
 from shared.schemas.issues import Severity
-from tests.flow.aggregator.fakes import STORED_AT, Gate, Stored, World, open_world
+from tests.flow.aggregator.line_reader import Gate
+from tests.flow.aggregator.memory_buckets import STORED_AT
+from tests.flow.aggregator.memory_store import Stored
+from tests.flow.aggregator.world import World, open_world
 from tests.waiting import until
 
 MIXED = b"shirt,3\nsock\nhat,x\n"

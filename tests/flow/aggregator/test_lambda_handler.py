@@ -15,8 +15,9 @@ from services.aggregator.relay_events import RelayEvents
 from services.aggregator.settings import AggregatorSettings
 from shared.runtime.retry_policy import Backoff
 from shared.runtime.sqs_worker import Disposition, Done, QueueMessage, Retry
-from tests.flow.aggregator.fakes import MemoryReceipts, ToldChanges
+from tests.flow.aggregator.memory_buckets import MemoryReceipts
 from tests.flow.aggregator.test_relay_events import Topic
+from tests.flow.aggregator.told_changes import ToldChanges
 from tests.samples.recorded import recorded
 
 UPLOAD, TEST_EVENT, NO_JSON = (record["messageId"] for record in recorded("lambda_sqs_batch")["Records"])

@@ -13,8 +13,6 @@ from shared.runtime.settings import ServiceSettings
 if TYPE_CHECKING:
     from types_aiobotocore_s3 import S3Client
 
-    from tests.conftest import EmulatedAws
-
 
 @dataclass(frozen=True, slots=True)
 class Bucket:
@@ -29,16 +27,6 @@ class Bucket:
     async def unfinished(self) -> int:
         """Multipart uploads that were neither completed nor aborted."""
         return len((await self.s3.list_multipart_uploads(Bucket=self.name)).get("Uploads", []))
-
-
-@pytest.fixture(params=["moto", "emulator"])
-def s3_url(request: pytest.FixtureRequest) -> str:
-    """Resolved outside the event loop, because the emulator's data plane is deployed by one of its own."""
-    if request.param == "moto":
-        url: str = request.getfixturevalue("moto_url")
-        return url
-    emulator: EmulatedAws = request.getfixturevalue("emulator")
-    return emulator.endpoint_url
 
 
 @pytest.fixture

@@ -42,7 +42,7 @@ class Sale:
 
 @dataclass(frozen=True, slots=True)
 class Feed:
-    """A feed and what it adds. Unless DONE, its sales are staged: they must not be seen."""
+    """A feed and what it adds. Unless it counts, its sales are staged: they must not be seen."""
 
     seller_id: str
     sales: list[Sale] = field(default_factory=list)
@@ -54,9 +54,15 @@ class Feed:
     lease: timedelta | None = None
     extra: dict[str, Any] = field(default_factory=dict)
 
+    @property
+    def counts(self) -> bool:
+        """As the aggregator decides it, and then keeps it in `counted_sha256`."""
+        applied = "DONE" in (self.status, self.extra.get("earlier_status"))
+        return applied and not any(self.extra.get(end) for end in ("replaced_by", "withdrawn_at", "duplicate_of"))
+
 
 def plant(url: str, feeds: Iterable[Feed]) -> None:
-    """As the aggregator would have left them: contributions, and totals over those of DONE feeds."""
+    """As the aggregator would have left them: contributions, and totals over those of the feeds that count."""
     with _connection(url) as connection, connection.cursor() as cursor:
         for feed in feeds:
             _plant_feed(cursor, feed)
@@ -89,6 +95,7 @@ def _connection(url: str) -> "pymysql.connections.Connection[pymysql.cursors.Cur
 
 def _plant_feed(cursor: pymysql.cursors.Cursor, feed: Feed) -> None:
     accepted = sum(sale.transactions for sale in feed.sales)
+    sha256 = hashlib.sha256(feed.feed_id.bytes).hexdigest()
     row = {
         "feed_id": str(feed.feed_id),
         "seller_id": feed.seller_id,
@@ -97,7 +104,8 @@ def _plant_feed(cursor: pymysql.cursors.Cursor, feed: Feed) -> None:
         "bucket": "uploads",
         "object_key": f"{feed.seller_id}/{feed.feed_id}/{feed.file_name}",
         "size_bytes": 1234,
-        "sha256": hashlib.sha256(feed.feed_id.bytes).hexdigest(),
+        "sha256": sha256,
+        "counted_sha256": sha256 if feed.counts else None,
         "correlation_id": f"c-{feed.feed_id}",
         "processing_status": feed.status,
         "attempts": 1,
@@ -132,7 +140,7 @@ def _plant_feed(cursor: pymysql.cursors.Cursor, feed: Feed) -> None:
             f"INSERT INTO contributions (feed_id, seller_id, {_SALE_COLUMNS}) VALUES ({_markers(12)})",  # noqa: S608
             (str(feed.feed_id), feed.seller_id, *values),
         )
-        if feed.status == "DONE":
+        if feed.counts:
             cursor.execute(
                 f"INSERT INTO totals (seller_id, {_SALE_COLUMNS}) VALUES ({_markers(11)})"  # noqa: S608
                 " ON DUPLICATE KEY UPDATE quantity = quantity + VALUES(quantity), amount = amount + VALUES(amount),"
@@ -165,10 +173,10 @@ class Sum:
 
 
 def sums(feeds: Iterable[Feed], key: Callable[[Feed, Sale], Hashable | None]) -> dict[Any, Sum]:
-    """Over the sales of DONE feeds, by `key`; a sale whose key is None is left out."""
+    """Over the sales of feeds that count, by `key`; a sale whose key is None is left out."""
     found: dict[Any, Sum] = defaultdict(Sum)
     for feed in feeds:
-        for sale in feed.sales if feed.status == "DONE" else []:
+        for sale in feed.sales if feed.counts else []:
             if (of := key(feed, sale)) is not None:
                 found[of] = found[of].plus(sale)
     return dict(found)

@@ -54,6 +54,7 @@ def world(migrated_database_url: str) -> dict[str, Feed]:
         "again": correction(original, 5, accepted=1, **WORKING, extra={"earlier_status": "DONE", "phase": "read"}),
         "going": correction(original, 6, accepted=9, **WORKING, extra={"phase": "aggregate", "percent": 40}),
         "failed": correction(original, 7, accepted=9, status="FATAL"),
+        "duplicate": correction(original, 10, accepted=70, extra={"duplicate_of": str(uuid4())}),
         "cancelled": correction(original, 8, status="CANCELLED"),
         "foreign": correction(original, 9, seller_id="globex", **WORKING),
         "older": Feed("acme", extra={"replaced_by": str(newer.feed_id), "recognised": RECOGNISED}, received_at=MOMENT),
@@ -86,9 +87,9 @@ async def test_a_feed_names_its_corrections_and_how_many_rows_they_brought(
     api: httpx.AsyncClient, world: dict[str, Feed]
 ) -> None:
     shown = await _shown(api, world["original"])
-    linked = ["first", "second", "withdrawn", "replaced", "again", "going"]
+    linked = ["first", "second", "withdrawn", "replaced", "again", "going", "duplicate"]
     assert shown["corrected_by"] == [str(world[name].feed_id) for name in linked]
-    # The withdrawn and the replaced one add nothing; one that is read again still has its earlier result.
+    # Withdrawn, replaced and a duplicate, they add nothing; one that is read again still has its earlier result.
     assert shown["rows_corrected"] == 4
     assert (await _shown(api, world["first"]))["corrects"] == str(world["original"].feed_id)
     assert (await _shown(api, world["first"]))["rows_corrected"] == 0
@@ -159,7 +160,16 @@ async def test_a_page_of_any_size_takes_two_statements(read_only: MySqlAddress, 
 
 
 @pytest.mark.parametrize(
-    ("name", "rows"), [("first", 2), ("withdrawn", 0), ("replaced", 0), ("again", 1), ("going", 0), ("failed", 0)]
+    ("name", "rows"),
+    [
+        ("first", 2),
+        ("withdrawn", 0),
+        ("replaced", 0),
+        ("duplicate", 0),
+        ("again", 1),
+        ("going", 0),
+        ("failed", 0),
+    ],
 )
 async def test_sales_are_listed_only_of_feeds_that_count(
     api: httpx.AsyncClient, world: dict[str, Feed], name: str, rows: int
@@ -175,7 +185,7 @@ async def test_another_sellers_correction_is_no_link_under_any_confinement(
         shown = await MySqlFeeds(reads).one(world["original"].feed_id, confinement)
         assert shown is not None
         assert world["foreign"].feed_id not in shown.corrected_by
-        assert len(shown.corrected_by) == 6
+        assert len(shown.corrected_by) == 7
 
 
 async def test_many_corrections_are_summed_up_and_not_all_named(reads: MySqlReads, migrated_database_url: str) -> None:

@@ -20,8 +20,6 @@ from shared.runtime.settings import ServiceSettings
 if TYPE_CHECKING:
     from types_aiobotocore_s3 import S3Client
 
-    from tests.conftest import EmulatedAws
-
 FEED = uuid4()
 MIB = 1024 * 1024
 
@@ -30,16 +28,6 @@ MIB = 1024 * 1024
 def credentials(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
-
-
-@pytest.fixture(params=["moto", "emulator"])
-def s3_url(request: pytest.FixtureRequest) -> str:
-    """Resolved outside the event loop, because the emulator's data plane is deployed by one of its own."""
-    if request.param == "moto":
-        url: str = request.getfixturevalue("moto_url")
-        return url
-    emulator: EmulatedAws = request.getfixturevalue("emulator")
-    return emulator.endpoint_url
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """Receipts as ingest leaves them."""
 
 from datetime import UTC, datetime
+from pathlib import Path
 from uuid import uuid4
 
 import pytest
@@ -10,6 +11,9 @@ from services.query.errors import StoreUnavailable
 from shared.runtime.aws import AwsClients
 from shared.runtime.settings import ServiceSettings
 from shared.schemas.feeds import FeedType, Receipt
+from tests.split_bodies import SplitAnswers, in_pieces
+
+TEXT = (Path(__file__).parents[2] / "samples" / "receipts" / "receipt.json").read_bytes()
 
 
 @pytest.fixture(autouse=True)
@@ -47,3 +51,12 @@ async def test_a_store_that_is_away_is_said_to_be_so(monkeypatch: pytest.MonkeyP
     async with AwsClients(settings).s3() as s3:
         with pytest.raises(StoreUnavailable):
             await S3Receipts(s3, "receipts", 5.0).one(uuid4())
+
+
+async def test_a_receipt_that_comes_in_pieces_is_found_and_one_that_is_cut_off_is_a_store_that_is_away() -> None:
+    receipt = Receipt.model_validate_json(TEXT)
+    split = SplitAnswers(in_pieces(TEXT))
+    assert await S3Receipts(split, "receipts", 5.0).one(receipt.feed_id) == receipt  # type: ignore[arg-type] # as much as is called
+    cut = SplitAnswers(in_pieces(TEXT)[:2], size_bytes=len(TEXT))
+    with pytest.raises(StoreUnavailable):
+        await S3Receipts(cut, "receipts", 5.0).one(receipt.feed_id)  # type: ignore[arg-type] # as above

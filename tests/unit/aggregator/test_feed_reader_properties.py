@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, Phase, event, given, settings
+from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
 from services.aggregator.adapters.duckdb_feeds import DuckDbFeedReader
@@ -17,13 +17,7 @@ from tests.oracle.fatal import Fatal
 from tests.oracle.large_feeds import Large
 from tests.oracle.random_feeds import Dialect, Feed, Table, dialects, feeds, file_of, tables, unreadable_feeds
 from tests.oracle.readings import Reading, read
-
-slow_is_fine = settings(
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow],
-    phases=set(Phase) - {Phase.explain},  # explaining a failure takes longer than finding it
-    report_multiple_bugs=False,
-)
+from tests.oracle.slow_settings import slow_is_fine
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import given, settings
 
 from services.aggregator.adapters.duckdb_feeds import DuckDbFeedReader
 from services.aggregator.rules.presets import AMAZON_ALL_ORDERS, SHOPIFY_ORDERS, Preset
@@ -18,15 +18,10 @@ from tests.oracle.random_feeds import Dialect, Table, dialects, file_of
 from tests.oracle.random_presets import PERSONAL, amazon_tables, shopify_tables
 from tests.oracle.readings import Reading, read
 from tests.oracle.returned_csv import RETURNED
+from tests.oracle.slow_settings import slow_is_fine
 
 PRESETS = Path(__file__).parents[2] / "samples" / "feeds" / "presets"
 FILES = sorted(path for path in PRESETS.iterdir() if path.suffix != ".json")
-slow_is_fine = settings(
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow],
-    phases=set(Phase) - {Phase.explain},  # explaining a failure takes longer than finding it
-    report_multiple_bugs=False,
-)
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import given, settings
 
 from services.aggregator.adapters.duckdb_feeds import DuckDbFeedReader
 from tests.oracle.books import Expected, RejectedRow, expect, shown
@@ -14,13 +14,8 @@ from tests.oracle.layouts import fold
 from tests.oracle.random_feeds import Dialect, Feed, Table, feeds, file_of, tables
 from tests.oracle.readings import Reading, read
 from tests.oracle.returned_csv import RETURNED, ReturnedRow, is_dangerous, parse, unguarded
+from tests.oracle.slow_settings import slow_is_fine
 
-slow_is_fine = settings(
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow],
-    phases=set(Phase) - {Phase.explain},  # explaining a failure takes longer than finding it
-    report_multiple_bugs=False,
-)
 CONFLICT = "validation/conflicting_duplicate"
 
 
