@@ -20,8 +20,6 @@ from services.aggregator.rules.feed_identity import ObjectFacts, ObjectRef, iden
 from services.aggregator.rules.feed_lease import AlreadyTerminal, Claimed, HeldElsewhere, OtherObject
 from services.aggregator.threaded_reading import ReadingThreads
 
-__all__ = ["Applied", "ApplyFeed", "Finished", "Limits", "NotAFeed", "Ports"]
-
 log = structlog.get_logger(__name__)
 
 RELEASE_SECONDS = 8.0

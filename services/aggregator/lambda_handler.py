@@ -14,8 +14,9 @@ import structlog
 from services.aggregator.main import Aggregator, open_aggregator
 from services.aggregator.settings import AggregatorSettings
 from shared.runtime.aws import AwsClients
+from shared.runtime.dispositions import Disposition, Done, Reject, Retry
 from shared.runtime.logs import configure_logs
-from shared.runtime.sqs_worker import Disposition, Done, QueueMessage, Reject, Retry
+from shared.runtime.sqs_queue import QueueMessage
 
 log = structlog.get_logger(__name__)
 

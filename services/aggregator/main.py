@@ -23,8 +23,9 @@ from services.aggregator.adapters.s3_receipts import S3Receipts
 from services.aggregator.adapters.s3_uploads import S3Uploads
 from services.aggregator.adapters.sns_feed_events import SnsFeedEvents
 from services.aggregator.adapters.sqs_work_orders import SqsWorkOrders
-from services.aggregator.apply_feed import ApplyFeed, Limits, Ports
+from services.aggregator.apply_feed import ApplyFeed
 from services.aggregator.change_feed import ChangeFeed
+from services.aggregator.feed_work import Limits, Ports
 from services.aggregator.outbox_routes import OutboxRoutes
 from services.aggregator.ports import FeedReader
 from services.aggregator.relay_events import RelayEvents
@@ -35,11 +36,13 @@ from services.aggregator.worker import FeedUploads, sender_of
 from shared.runtime.app import build_app
 from shared.runtime.aws import AwsClients
 from shared.runtime.background import BackgroundLoops
+from shared.runtime.dispositions import Handler
 from shared.runtime.health import Check
 from shared.runtime.mysql import MySqlLimits, MySqlPool
 from shared.runtime.mysql_address import MySqlAddress
 from shared.runtime.retry_policy import Backoff
-from shared.runtime.sqs_worker import Handler, Sharing, SqsWorker, WorkerLimits
+from shared.runtime.sqs_worker import SqsWorker
+from shared.runtime.worker_limits import Sharing, WorkerLimits
 from shared.schemas.feeds import FeedType
 
 LAST_EVENTS_SECONDS = 5.0

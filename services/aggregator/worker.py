@@ -12,7 +12,8 @@ from services.aggregator.apply_feed import Applied
 from services.aggregator.errors import LeaseLost, MustWait, Outage
 from services.aggregator.rules.feed_identity import ObjectRef
 from services.aggregator.rules.feed_lease import HeldElsewhere, wait_for_lease
-from shared.runtime.sqs_worker import Disposition, Done, QueueMessage, Reject, Retry
+from shared.runtime.dispositions import Disposition, Done, Reject, Retry
+from shared.runtime.sqs_queue import QueueMessage
 from shared.schemas.s3_events import S3Notification, S3Record
 
 log = structlog.get_logger(__name__)

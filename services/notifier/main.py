@@ -18,7 +18,8 @@ from shared.runtime.app import build_app
 from shared.runtime.aws import AwsClients
 from shared.runtime.background import BackgroundLoops
 from shared.runtime.health import Check
-from shared.runtime.sqs_worker import SqsWorker, WorkerLimits
+from shared.runtime.sqs_worker import SqsWorker
+from shared.runtime.worker_limits import WorkerLimits
 
 if TYPE_CHECKING:
     from types_aiobotocore_sqs import SQSClient

@@ -6,7 +6,8 @@ from prometheus_client import Counter
 from services.notifier.announce_outcome import AnnounceOutcome, InOtherHands
 from services.notifier.errors import LogUnavailable, NotificationsUnavailable, UnreadableEvent
 from services.notifier.rules.incoming_event import read_event
-from shared.runtime.sqs_worker import Disposition, Done, QueueMessage, Reject, Retry
+from shared.runtime.dispositions import Disposition, Done, Reject, Retry
+from shared.runtime.sqs_queue import QueueMessage
 from shared.schemas.events import FeedEvent
 
 log = structlog.get_logger(__name__)

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 import structlog
 
-from shared.runtime.sqs_worker import Worker
+from shared.runtime.worker_limits import Worker
 
 log = structlog.get_logger(__name__)
 

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING
 import structlog
 
 from shared.runtime.aws import AWS_OUTAGES
-from shared.runtime.dispositions import Disposition, Done, Handler, Reject, Retry
+from shared.runtime.dispositions import Handler, Retry
 from shared.runtime.held_messages import HeldMessages
 from shared.runtime.sqs_queue import BATCH_MESSAGES, QueueMessage, SqsQueue
 from shared.runtime.waiting_room import Waiting, WaitingRoom
 from shared.runtime.way_out import InHand, WayOut
-from shared.runtime.worker_limits import Sharing, Worker, WorkerLimits
+from shared.runtime.worker_limits import Sharing, WorkerLimits
 
 if TYPE_CHECKING:
     from types_aiobotocore_sqs import SQSClient
@@ -36,19 +36,6 @@ long, none is fetched ahead; if one is kept free, one batch in that time, for th
 KEPT_FROM_RECEIVE = 3
 """From this receive on a message waits here, hidden, until its turn comes: giving it back counts as a try, and queues
 give up messages after some."""
-
-__all__ = [
-    "Disposition",
-    "Done",
-    "Handler",
-    "QueueMessage",
-    "Reject",
-    "Retry",
-    "Sharing",
-    "SqsWorker",
-    "Worker",
-    "WorkerLimits",
-]
 
 
 class SqsWorker:

@@ -17,15 +17,17 @@ from services.aggregator.adapters.s3_receipts import S3Receipts
 from services.aggregator.adapters.s3_uploads import S3Uploads
 from services.aggregator.adapters.sns_feed_events import SnsFeedEvents
 from services.aggregator.adapters.sqs_work_orders import SqsWorkOrders
-from services.aggregator.apply_feed import ApplyFeed, Limits, Ports
+from services.aggregator.apply_feed import ApplyFeed
 from services.aggregator.change_feed import ChangeFeed
+from services.aggregator.feed_work import Limits, Ports
 from services.aggregator.outbox_routes import OutboxRoutes
 from services.aggregator.ports import FeedReader
 from services.aggregator.relay_events import RelayEvents
 from services.aggregator.threaded_reading import ReadingThreads
 from services.aggregator.worker import FeedUploads, sender_of
 from shared.runtime.retry_policy import Backoff
-from shared.runtime.sqs_worker import Sharing, SqsWorker, WorkerLimits
+from shared.runtime.sqs_worker import SqsWorker
+from shared.runtime.worker_limits import Sharing, WorkerLimits
 from shared.schemas.feeds import FeedType
 from tests.faults.aggregator.faulty_database import FaultyPool, Kill
 from tests.faults.aggregator.hurried_loop import HURRY

@@ -9,8 +9,9 @@ from services.aggregator.adapters.mysql_feed_changes import MySqlFeedChanges
 from services.aggregator.adapters.mysql_feeds import MySqlFeeds
 from services.aggregator.adapters.mysql_ledger import MySqlLedger
 from services.aggregator.adapters.mysql_outbox import MySqlOutbox
-from services.aggregator.apply_feed import ApplyFeed, Limits, Ports
+from services.aggregator.apply_feed import ApplyFeed
 from services.aggregator.change_feed import ChangeFeed
+from services.aggregator.feed_work import Limits, Ports
 from services.aggregator.outbox_ports import OutboxEvent
 from services.aggregator.outbox_routes import OutboxRoutes
 from services.aggregator.relay_events import RelayEvents

@@ -7,7 +7,8 @@ from uuid import UUID
 import pytest
 
 from services.aggregator.rules.feed_identity import ObjectRef, dropped_feed_id
-from shared.runtime.sqs_worker import Done, QueueMessage, Retry
+from shared.runtime.dispositions import Done, Retry
+from shared.runtime.sqs_queue import QueueMessage
 from tests.faults.aggregator.mortal_process import Crash, Life, Outside, process
 from tests.integration.aggregator.records import Records
 

@@ -14,7 +14,8 @@ import pytest
 
 from services.aggregator.rules.callers import OPERATOR
 from services.aggregator.rules.feed_identity import ObjectRef, dropped_feed_id
-from shared.runtime.sqs_worker import Done, QueueMessage, Retry
+from shared.runtime.dispositions import Done, Retry
+from shared.runtime.sqs_queue import QueueMessage
 from tests.faults.aggregator.mortal_process import Crash, Life, Outside, Process, process
 from tests.faults.aggregator.test_crash_at_every_step import event_about
 from tests.flow.aggregator.memory_buckets import STORED_AT

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from services.aggregator.rules.feed_identity import ObjectRef, dropped_feed_id
-from shared.runtime.sqs_worker import Disposition, Done, Retry
+from shared.runtime.dispositions import Disposition, Done, Retry
 from tests.faults.aggregator.mortal_process import Life, Outside, Process, process
 from tests.faults.aggregator.test_crash_at_every_step import GOOD, event_about
 from tests.flow.aggregator.line_reader import Gate

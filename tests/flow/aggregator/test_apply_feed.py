@@ -10,8 +10,9 @@ from uuid import UUID
 
 import pytest
 
-from services.aggregator.apply_feed import Finished, Limits, NotAFeed
+from services.aggregator.apply_feed import Finished, NotAFeed
 from services.aggregator.errors import LeaseLost, Outage, ReadingHangs
+from services.aggregator.feed_work import Limits
 from services.aggregator.rules.feed_identity import FeedIdentity, dropped_feed_id
 from services.aggregator.rules.feed_lease import HeldElsewhere
 from services.aggregator.threaded_reading import ReadingThreads

@@ -13,8 +13,9 @@ from services.aggregator.main import Aggregator
 from services.aggregator.outbox_ports import Backlog, Publish, Relayed
 from services.aggregator.relay_events import RelayEvents
 from services.aggregator.settings import AggregatorSettings
+from shared.runtime.dispositions import Disposition, Done, Retry
 from shared.runtime.retry_policy import Backoff
-from shared.runtime.sqs_worker import Disposition, Done, QueueMessage, Retry
+from shared.runtime.sqs_queue import QueueMessage
 from tests.flow.aggregator.memory_buckets import MemoryReceipts
 from tests.flow.aggregator.test_relay_events import Topic
 from tests.flow.aggregator.told_changes import ToldChanges

@@ -14,7 +14,8 @@ from services.aggregator.rules.feed_identity import ObjectRef
 from services.aggregator.rules.feed_lease import HeldElsewhere
 from services.aggregator.rules.work_order import work_order
 from services.aggregator.worker import FeedUploads
-from shared.runtime.sqs_worker import Disposition, Done, QueueMessage, Reject, Retry
+from shared.runtime.dispositions import Disposition, Done, Reject, Retry
+from shared.runtime.sqs_queue import QueueMessage
 from tests.samples.recorded import recorded, recorded_text
 
 KEY = "acme/Umsätze März+April 2026.csv"

@@ -5,7 +5,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from services.aggregator.apply_feed import ApplyFeed, Limits, Ports
+from services.aggregator.apply_feed import ApplyFeed
+from services.aggregator.feed_work import Limits, Ports
 from services.aggregator.threaded_reading import ReadingThreads
 from shared.schemas.feeds import FeedType
 from tests.flow.aggregator.line_reader import LineReader

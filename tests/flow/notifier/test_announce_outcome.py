@@ -9,7 +9,8 @@ import pytest
 from services.notifier.announce_outcome import Announced, AnnounceOutcome, InOtherHands
 from services.notifier.errors import LogUnavailable, NotificationsUnavailable
 from services.notifier.worker import OutcomeWorker
-from shared.runtime.sqs_worker import Disposition, Done, QueueMessage, Reject, Retry
+from shared.runtime.dispositions import Disposition, Done, Reject, Retry
+from shared.runtime.sqs_queue import QueueMessage
 from shared.schemas.events import FeedEvent, FeedProcessed
 from tests.flow.notifier.fakes import FakeLog, FakeTopic
 from tests.unit.notifier.events import SAMPLE_NAMES, sample, sample_text

@@ -17,7 +17,8 @@ from services.aggregator.rules.feed_identity import ObjectRef, dropped_feed_id
 from services.aggregator.rules.work_order import work_order
 from services.aggregator.settings import AggregatorSettings
 from shared.runtime.aws import AwsClients
-from shared.runtime.sqs_worker import Disposition, Done, QueueMessage, Retry
+from shared.runtime.dispositions import Disposition, Done, Retry
+from shared.runtime.sqs_queue import QueueMessage
 from tests.conftest import EmulatedAws
 from tests.integration.aggregator.records import Records
 

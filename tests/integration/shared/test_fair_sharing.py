@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from shared.runtime import sqs_worker
+from shared.runtime.dispositions import Disposition, Done
 from shared.runtime.retry_policy import Backoff
-from shared.runtime.sqs_worker import Disposition, Done, QueueMessage, Sharing, SqsWorker, WorkerLimits
+from shared.runtime.sqs_queue import QueueMessage
+from shared.runtime.sqs_worker import SqsWorker
+from shared.runtime.worker_limits import Sharing, WorkerLimits
 from tests.integration.shared.conftest import Queues
 from tests.waiting import DEADLINE_SECONDS, until
 

@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from shared.runtime.dispositions import Disposition, Done, Reject, Retry
 from shared.runtime.retry_policy import Backoff
-from shared.runtime.sqs_worker import Disposition, Done, QueueMessage, Reject, Retry, SqsWorker, WorkerLimits
+from shared.runtime.sqs_queue import QueueMessage
+from shared.runtime.sqs_worker import SqsWorker
+from shared.runtime.worker_limits import WorkerLimits
 from tests.waiting import DEADLINE_SECONDS, until
 
 if TYPE_CHECKING:

@@ -29,6 +29,17 @@ class Renewal:
             raise self.error
 
 
+class CountedProgress(ReadingProgress):
+    """Counts how often it was looked at."""
+
+    looks = 0
+
+    @property
+    def now(self) -> Progress:
+        self.looks += 1
+        return super().now
+
+
 async def work_until(renewal: Renewal, calls: int) -> str:
     async with asyncio.timeout(5):
         while renewal.calls < calls:
@@ -88,23 +99,24 @@ async def test_the_works_own_failure_comes_through() -> None:
 async def test_short_pieces_of_work_do_not_put_the_renewal_off() -> None:
     renewal = Renewal()
     lease = HeldLease(renewal, 0.02)
-    for _ in range(30):
-        await lease.during(asyncio.sleep(0.005))
-    assert renewal.calls >= 3
+    async with asyncio.timeout(5):
+        while renewal.calls < 3:
+            await lease.during(asyncio.sleep(0.001))
 
 
 async def test_a_cancelled_caller_cancels_the_work() -> None:
-    ended = asyncio.Event()
+    begun, ended = asyncio.Event(), asyncio.Event()
 
     async def work() -> None:
+        begun.set()
         try:
             await asyncio.Event().wait()
         finally:
             ended.set()
 
     holding = asyncio.create_task(HeldLease(Renewal(), 1).during(work()))
-    await asyncio.sleep(0)
-    await asyncio.sleep(0)
+    async with asyncio.timeout(5):
+        await begun.wait()
     holding.cancel()
     with pytest.raises(asyncio.CancelledError):
         await holding
@@ -112,11 +124,13 @@ async def test_a_cancelled_caller_cancels_the_work() -> None:
 
 
 async def test_progress_is_shown_before_the_lease_needs_it_and_only_when_it_moved() -> None:
-    renewal, progress = Renewal(), ReadingProgress()
-    lease = HeldLease(renewal, 60, progress, 0.01)
+    renewal, progress = Renewal(), CountedProgress()
+    lease = HeldLease(renewal, 60, progress, 0.001)
 
     async def work() -> None:
-        await asyncio.sleep(0.05)
+        async with asyncio.timeout(5):
+            while progress.looks < 5:
+                await asyncio.sleep(0.001)
         assert renewal.shown == [], "nothing moved, and the lease is fresh"
         for percent in (10, 50):
             progress.told(Phase.READ, percent)
@@ -129,13 +143,16 @@ async def test_progress_is_shown_before_the_lease_needs_it_and_only_when_it_move
 
 async def test_what_comes_without_renewals_is_shown_before_it_begins_unless_all_began_just_now() -> None:
     renewal, progress = Renewal(), ReadingProgress()
+    loop = asyncio.get_running_loop()
+    begun = loop.time()
     lease = HeldLease(renewal, 60, progress, 0.02)
     progress.told(Phase.STORE, 50)
+    async with asyncio.timeout(5):
+        while not renewal.shown:
+            await lease.show()
+            await asyncio.sleep(0)
+    assert loop.time() - begun >= 0.02, "most feeds end before that"
     await lease.show()
-    assert renewal.shown == [], "most feeds end before that"
-    await asyncio.sleep(0.03)
-    for _ in range(2):
-        await lease.show()
     assert [shown.phase for shown in renewal.shown] == [Phase.STORE], "once"
 
 
