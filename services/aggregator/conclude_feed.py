@@ -14,7 +14,6 @@ import structlog
 from services.aggregator.errors import (
     AggregatorError,
     BooksDoNotClose,
-    LeaseLost,
     MissingObject,
     MustWait,
     NoLongerSame,
@@ -45,9 +44,6 @@ from shared.schemas.issues import Issue
 
 log = structlog.get_logger(__name__)
 
-_ROUNDS = 8
-"""How often a feed's end may turn into another one, because other feeds end meanwhile."""
-
 
 class ConcludeFeed:
     """Raises Outage, LeaseLost or MustWait: try later; nothing is stored, or all of it and the answer was lost."""
@@ -74,7 +70,7 @@ class ConcludeFeed:
             return
         work.options = options
         conclusion: Conclusion | None = None
-        for _ in range(_ROUNDS):
+        while True:
             try:
                 if conclusion is None:
                     await self._read_and_store(work, facts)
@@ -83,11 +79,12 @@ class ConcludeFeed:
             except OTHER_ENDS as reason:
                 await self._wait_if_on_its_way(work, reason)
                 conclusion = other_end(reason, work.sha256, work.options)
-            except NoLongerSame:
+                work.go_again(reason)
+            except NoLongerSame as reason:
                 conclusion = None
+                work.go_again(reason)
             else:
                 return
-        raise LeaseLost(f"what {claim.feed.feed_id} means for other feeds keeps changing")
 
     async def _wait_if_on_its_way(self, work: Work, reason: OtherEnd) -> None:
         """Events come in any order: the feed that is named may be accepted, and not seen by any worker yet."""
@@ -101,7 +98,9 @@ class ConcludeFeed:
     async def _look_ahead(self, work: Work) -> None:
         """Saves work that would be for nothing. Raises SameContent, RelationRefused, NewerVersion, or MustWait."""
         look = partial(self._ports.feeds.look_ahead, work.claim, work.options, work.sha256)
-        if same := permitted(await self._store.knowing_the_order(work, look)).duplicate_of:
+        succession = permitted(await self._store.knowing_the_order(work, look))
+        work.still_counting = succession.still_counting
+        if same := succession.duplicate_of:
             raise SameContent(same.feed_id, same.rows_received)
 
     async def _fetch(self, work: Work, facts: ObjectFacts, path: Path) -> str:

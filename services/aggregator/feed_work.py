@@ -2,13 +2,18 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from uuid import UUID
 
+from services.aggregator.errors import LeaseLost
 from services.aggregator.held_lease import HeldLease
 from services.aggregator.ports import ErrorBucket, FeedReader, Feeds, Ledger, Receipts, Uploads
 from services.aggregator.rules.feed_lease import Claimed
 from services.aggregator.rules.reading_progress import ReadingProgress
 from shared.schemas.feed_options import FeedOptions
 from shared.schemas.feeds import FeedType
+
+ROUNDS = 8
+"""How often the store may know better what a feed's end is, because other feeds end meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +39,10 @@ class Ports:
 
 @dataclass(slots=True)
 class Work:
-    """A feed in hand. `sha256` is known once its bytes are here, `listed` once the order of versions was asked for."""
+    """A feed in hand. `sha256` is known once its bytes are here, `listed` once the order of versions was asked for.
+
+    `still_counting`: corrections that count on beside what it replaces, as far as was seen.
+    """
 
     claim: Claimed
     lease: HeldLease
@@ -44,3 +52,11 @@ class Work:
     sha256: str | None = None
     listed: Mapping[str, int] | None = None
     asked_about: set[str] = field(default_factory=set)
+    still_counting: tuple[UUID, ...] = ()
+    rounds_left: int = ROUNDS
+
+    def go_again(self, reason: Exception) -> None:
+        """For every reason alike, so that several of them cannot multiply. Raises LeaseLost for once too often."""
+        self.rounds_left -= 1
+        if self.rounds_left <= 0:
+            raise LeaseLost(f"what the end of {self.claim.feed.feed_id} means keeps changing: {reason}") from reason

@@ -168,7 +168,8 @@ class Feeds(Protocol):
     async def look_ahead(
         self, claim: Claimed, options: FeedOptions, sha256: str | None, listed: Mapping[str, int] | None
     ) -> Decision:
-        """What the feed's end would mean now; only Ledger.commit decides races. Raises OrderUnknown.
+        """What the feed's end would mean now, `still_counting` included; only Ledger.commit decides races. Raises
+        OrderUnknown.
 
         `sha256` None: whether the same bytes count already is not asked. `listed`: see Uploads.list_versions.
         """

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import structlog
 
-from services.aggregator.errors import CorrectionsCountOn, LeaseLost
+from services.aggregator.errors import CorrectionsCountOn
 from services.aggregator.feed_work import Ports, Work
 from services.aggregator.metrics import FEEDS, ROWS
 from services.aggregator.ports import ContributionBatches
@@ -27,9 +27,6 @@ _NAMES = {
     ProcessingStatus.FATAL: "feed.failed",
     ProcessingStatus.CANCELLED: "feed.superseded",
 }
-
-_ROUNDS = 8
-"""How often a feed's end may turn into another one, because other feeds end meanwhile."""
 
 
 class StoreOutcome:
@@ -61,8 +58,9 @@ class StoreOutcome:
 
         Only the commit knows what the report has to warn of; where that was something else, both are done again.
         """
-        conclusion = unwarned
-        for _ in range(_ROUNDS):
+        is_done = unwarned.status is ProcessingStatus.DONE
+        conclusion = warned(unwarned, work.still_counting) if is_done else unwarned
+        while True:
             conclusion = await work.lease.during(self._keep_evidence(work.claim, conclusion))
             work.progress.told(Phase.STORE, 50)
             await work.lease.show()
@@ -71,10 +69,11 @@ class StoreOutcome:
                 # Neither renewed nor shown meanwhile: the commit holds the feed's row, and its fence decides.
                 await self.knowing_the_order(work, commit)
             except CorrectionsCountOn as found:
+                work.still_counting = found.feeds
                 conclusion = warned(unwarned, found.feeds)
+                work.go_again(found)
             else:
                 return conclusion
-        raise LeaseLost(f"the corrections of what {work.claim.feed.feed_id} replaces keep changing")
 
     async def _keep_evidence(self, claim: Claimed, conclusion: Conclusion) -> Conclusion:
         """The conclusion with the places where its report and raw file are kept."""
@@ -88,11 +87,11 @@ class StoreOutcome:
         self, work: Work, ask: Callable[[Mapping[str, int] | None], Awaitable[Result]]
     ) -> Result:
         """Where only the bucket's list tells the order of versions, it is asked for, anew for what came since."""
-        for _ in range(_ROUNDS):
+        while True:
             try:
                 return await ask(work.listed)
             except OrderUnknown as unknown:
                 work.asked_about |= set(unknown.version_ids)
                 newest_first = await self._ports.uploads.list_versions(work.claim.feed.ref)
                 work.listed = ranked(newest_first, work.asked_about)
-        raise LeaseLost("versions of the object come faster than they can be listed")
+                work.go_again(unknown)

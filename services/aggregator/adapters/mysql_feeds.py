@@ -8,13 +8,14 @@ from datetime import datetime
 from uuid import UUID
 
 from services.aggregator.adapters.mysql_history import write_history
+from services.aggregator.adapters.mysql_locked_feeds import all_corrections, corrections_beside
 from services.aggregator.adapters.mysql_relations import Relations
 from services.aggregator.adapters.mysql_times import naive, utc
 from services.aggregator.errors import LeaseLost, Outage
 from services.aggregator.rules.feed_history import Step
 from services.aggregator.rules.feed_identity import FeedIdentity, ObjectRef
 from services.aggregator.rules.feed_lease import Claimed, ClaimRefusal, FeedRow, refusal
-from services.aggregator.rules.feed_succession import Decision
+from services.aggregator.rules.feed_succession import Decision, Succession
 from services.aggregator.rules.reading_progress import Progress
 from shared.runtime.mysql import MySqlPool, Row
 from shared.runtime.mysql_errors import OUTAGES, retry_contention
@@ -158,7 +159,11 @@ class MySqlFeeds:
     ) -> Decision:
         with store_outages():
             async with self._pool.session() as session:
-                return await Relations(session, claim.feed, options).decide(sha256, listed)
+                decision = await Relations(session, claim.feed, options).decide(sha256, listed)
+                if not isinstance(decision, Succession) or not decision.takes_place_of:
+                    return decision
+                beside = await corrections_beside(session, claim.feed.feed_id, decision.takes_place_of)
+                return replace(decision, still_counting=all_corrections(beside))
 
 
 def _claimed(feed: FeedIdentity, owner: str, seen: Row) -> Claimed:

@@ -1,6 +1,6 @@
 """One feed's row, locked to the end of the caller's transaction."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -85,6 +85,11 @@ async def corrections_beside(
         each: [left for left in await counting_corrections(session, each) if left not in over]
         for each in sorted(replaced, key=str)
     }
+
+
+def all_corrections(beside: Mapping[UUID, Collection[UUID]]) -> tuple[UUID, ...]:
+    """Each once, in the order in which a report names them."""
+    return tuple(sorted({each for of_one in beside.values() for each in of_one}, key=str))
 
 
 async def database_time(session: MySqlSession) -> datetime:

@@ -26,7 +26,14 @@ from services.aggregator.rules.callers import Caller
 from services.aggregator.rules.feed_identity import FeedIdentity, ObjectFacts, ObjectRef
 from services.aggregator.rules.feed_lease import Claimed, ClaimRefusal, FeedRow, refusal
 from services.aggregator.rules.feed_outcome import Conclusion
-from services.aggregator.rules.feed_succession import CorrectedRows, Decision, KnownFeed, permitted, succession
+from services.aggregator.rules.feed_succession import (
+    CorrectedRows,
+    Decision,
+    KnownFeed,
+    Succession,
+    permitted,
+    succession,
+)
 from services.aggregator.rules.reading_progress import Progress
 from services.aggregator.rules.version_order import VersionPlace
 from services.aggregator.threaded_reading import ReadingThreads
@@ -217,7 +224,10 @@ class MemoryStore:
         self, claim: Claimed, options: FeedOptions, sha256: str | None, listed: Mapping[str, int] | None
     ) -> Decision:
         self.at("look_ahead")
-        return self._decide(claim, options, sha256, listed)
+        decision = self._decide(claim, options, sha256, listed)
+        if isinstance(decision, Succession):
+            return replace(decision, still_counting=self._still_counting(decision.takes_place_of))
+        return decision
 
     async def commit(
         self,
@@ -237,8 +247,8 @@ class MemoryStore:
                 raise SameContent(plan.duplicate_of.feed_id, plan.duplicate_of.rows_received)
             if conclusion.duplicate_of and not plan.duplicate_of:
                 raise NoLongerSame
-            beside = sorted(self._still_counting(plan.takes_place_of), key=str)
-            if tuple(beside) != conclusion.still_counting:
+            beside = self._still_counting(plan.takes_place_of)
+            if beside != conclusion.still_counting:
                 raise CorrectionsCountOn(beside)
             for feed_id in plan.takes_place_of:
                 self.rows[feed_id].replaced_by = claim.feed.feed_id
@@ -275,9 +285,9 @@ class MemoryStore:
             rows=self._corrected(options, own, counts) if counts else None,
         )
 
-    def _still_counting(self, replaced: Sequence[UUID]) -> list[UUID]:
+    def _still_counting(self, replaced: Sequence[UUID]) -> tuple[UUID, ...]:
         counting = {row.feed.feed_id: row.conclusion for row in self.rows.values() if row.counts and row.conclusion}
-        return [feed_id for feed_id, each in counting.items() if each.corrects in replaced]
+        return tuple(sorted((feed_id for feed_id, each in counting.items() if each.corrects in replaced), key=str))
 
     def _corrected(self, options: FeedOptions, own: Stored, counts: Counts) -> CorrectedRows:
         told = [row.conclusion for row in self.rows.values() if row is not own and row.counts]
