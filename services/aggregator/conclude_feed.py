@@ -21,7 +21,7 @@ from services.aggregator.errors import (
     SameContent,
     UnreadableFeed,
 )
-from services.aggregator.feed_work import Limits, Ports, Work
+from services.aggregator.feed_work import COMMIT_RESERVE_SECONDS, Limits, Ports, Work
 from services.aggregator.held_lease import HeldLease
 from services.aggregator.ports import ReadFeed, ReadRequest
 from services.aggregator.rules.feed_identity import ObjectFacts
@@ -53,13 +53,16 @@ class ConcludeFeed:
         self._threads = threads
         self._limits = limits
         self._work_dir = work_dir
-        self._store = StoreOutcome(ports)
+        self._store = StoreOutcome(ports, limits)
 
     async def __call__(self, claim: Claimed, facts: ObjectFacts | None, is_last_try: bool = False) -> None:
         """To the end of the commit."""
         progress = ReadingProgress()
-        lease = HeldLease(partial(self._ports.feeds.renew, claim), self._limits.lease_seconds / 3, progress)
-        work = Work(claim, lease, progress, is_last_try)
+        renew = partial(self._ports.feeds.renew, claim)
+        for_commit = max(self._limits.lease_seconds, self._limits.commit_seconds + COMMIT_RESERVE_SECONDS)
+        take_for_commit = partial(renew, seconds=for_commit)
+        lease = HeldLease(renew, self._limits.lease_seconds / 3, progress, take_for_commit=take_for_commit)
+        work = Work(claim, lease, progress, is_last_try, takes_back=claim.stands)
         if facts is None or claim.feed.objection:
             error = claim.feed.objection or FeedError(code="reference/missing_object", message="it is not there")
             await self._store(work, failed(error, Phase.RECEIVE))
@@ -100,6 +103,7 @@ class ConcludeFeed:
         look = partial(self._ports.feeds.look_ahead, work.claim, work.options, work.sha256)
         succession = permitted(await self._store.knowing_the_order(work, look))
         work.still_counting = succession.still_counting
+        work.takes_back = work.takes_back or bool(succession.takes_place_of)
         if same := succession.duplicate_of:
             raise SameContent(same.feed_id, same.rows_received)
 

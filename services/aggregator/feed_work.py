@@ -15,6 +15,9 @@ from shared.schemas.feeds import FeedType
 ROUNDS = 8
 """How often the store may know better what a feed's end is, because other feeds end meanwhile."""
 
+COMMIT_RESERVE_SECONDS = 10.0
+"""For what follows on a commit that was cut off: its statement is ended, and the feed given back."""
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -23,6 +26,7 @@ class Limits:
     max_feed_bytes: int
     lease_seconds: float
     contribution_batch: int
+    commit_seconds: float = 600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +45,8 @@ class Ports:
 class Work:
     """A feed in hand. `sha256` is known once its bytes are here, `listed` once the order of versions was asked for.
 
-    `still_counting`: corrections that count on beside what it replaces, as far as was seen.
+    As far as was seen: `takes_back`: other feeds, or an earlier result, lose their place to it; `still_counting`:
+    corrections that count on beside what it replaces.
     """
 
     claim: Claimed
@@ -52,6 +57,7 @@ class Work:
     sha256: str | None = None
     listed: Mapping[str, int] | None = None
     asked_about: set[str] = field(default_factory=set)
+    takes_back: bool = False
     still_counting: tuple[UUID, ...] = ()
     rounds_left: int = ROUNDS
 

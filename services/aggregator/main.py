@@ -113,7 +113,9 @@ async def open_aggregator(
                 readers={FeedType.TRANSACTIONS: reader},
             ),
             threads,
-            Limits(settings.max_feed_bytes, settings.lease_seconds, settings.contribution_batch),
+            Limits(
+                settings.max_feed_bytes, settings.lease_seconds, settings.contribution_batch, settings.commit_seconds
+            ),
             work_dir=scratch,
             worker=_worker_name(),
             default_seller_id=settings.default_seller_id,

@@ -153,8 +153,8 @@ class Feeds(Protocol):
         """Record the feed if it is new, and take its lease if nobody has it."""
         ...
 
-    async def renew(self, claim: Claimed, progress: Progress) -> None:
-        """Extend the lease, and show how far the feed is. Raises LeaseLost."""
+    async def renew(self, claim: Claimed, progress: Progress, seconds: float | None = None) -> None:
+        """Let the lease last so long from now (None: as a claim does); show how far the feed is. Raises LeaseLost."""
         ...
 
     async def release(self, claim: Claimed) -> None:

@@ -53,6 +53,9 @@ class AggregatorSettings(WorkerSettings, WorkDirSettings):
     """
     lease_seconds: float = Field(default=60.0, ge=1)
     """How long a feed stays with a worker that fell silent; renewed every third of it."""
+    commit_seconds: float = Field(default=600.0, gt=0)
+    """How long a feed's commit may take, all its statements and waits together; past it, the feed goes back to the
+    queue. The lease lasts as long meanwhile: a worker that dies just then is missed only after it."""
     contribution_batch: int = Field(default=10_000, ge=1, le=50_000)
     """Groups held in memory at a time, and loaded in one statement, on their way to the database."""
 

@@ -1,5 +1,6 @@
 """A feed's end, from a conclusion to its commit: keep the evidence → commit everything at once → tell."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -8,8 +9,8 @@ from typing import TypeVar
 
 import structlog
 
-from services.aggregator.errors import CorrectionsCountOn
-from services.aggregator.feed_work import Ports, Work
+from services.aggregator.errors import CorrectionsCountOn, Outage
+from services.aggregator.feed_work import Limits, Ports, Work
 from services.aggregator.metrics import FEEDS, ROWS
 from services.aggregator.ports import ContributionBatches
 from services.aggregator.rules.feed_lease import Claimed
@@ -32,8 +33,9 @@ _NAMES = {
 class StoreOutcome:
     """Raises what Ledger.commit does, but for OrderUnknown and CorrectionsCountOn: those it answers itself."""
 
-    def __init__(self, ports: Ports) -> None:
+    def __init__(self, ports: Ports, limits: Limits) -> None:
         self._ports = ports
+        self._limits = limits
 
     async def __call__(
         self, work: Work, conclusion: Conclusion, contributions: ContributionBatches | None = None
@@ -63,17 +65,24 @@ class StoreOutcome:
         while True:
             conclusion = await work.lease.during(self._keep_evidence(work.claim, conclusion))
             work.progress.told(Phase.STORE, 50)
-            await work.lease.show()
+            await work.lease.before_commit(is_quick=self._is_quick(work, conclusion))
             commit = partial(self._ports.ledger.commit, work.claim, conclusion, contributions)
             try:
-                # Neither renewed nor shown meanwhile: the commit holds the feed's row, and its fence decides.
-                await self.knowing_the_order(work, commit)
+                # Neither renewed nor shown meanwhile, as the commit holds the feed's row: the lease outlasts it.
+                async with asyncio.timeout(self._limits.commit_seconds):
+                    await self.knowing_the_order(work, commit)
+            except TimeoutError as error:
+                raise Outage(f"the commit took longer than {self._limits.commit_seconds} s") from error
             except CorrectionsCountOn as found:
                 work.still_counting = found.feeds
                 conclusion = warned(unwarned, found.feeds)
                 work.go_again(found)
             else:
                 return conclusion
+
+    def _is_quick(self, work: Work, conclusion: Conclusion) -> bool:
+        """Whether its commit takes moments, if it need not wait for others: few groups, and nothing to take back."""
+        return conclusion.counts.rows_received <= self._limits.contribution_batch and not work.takes_back
 
     async def _keep_evidence(self, claim: Claimed, conclusion: Conclusion) -> Conclusion:
         """The conclusion with the places where its report and raw file are kept."""

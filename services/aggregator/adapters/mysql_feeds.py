@@ -123,8 +123,9 @@ class MySqlFeeds:
             await write_history(session, *_first_steps(claim, is_new))
         return claim
 
-    async def renew(self, claim: Claimed, progress: Progress) -> None:
-        lease = (self._lease_microseconds, progress.phase.value, progress.percent)
+    async def renew(self, claim: Claimed, progress: Progress, seconds: float | None = None) -> None:
+        lasts = self._lease_microseconds if seconds is None else int(seconds * 1_000_000)
+        lease = (lasts, progress.phase.value, progress.percent)
         with store_outages():
             async with self._pool.session() as session:
                 changed = await session.change(_RENEW, (*lease, str(claim.feed.feed_id), claim.fence))

@@ -200,10 +200,10 @@ class MemoryStore:
         row.status, row.fence, row.lease_expires_at = ProcessingStatus.IN_PROGRESS, row.fence + 1, self.now + self.lease
         return Claimed(feed=feed, fence=row.fence, attempt=row.fence, owner=owner, started_at=self.now)
 
-    async def renew(self, claim: Claimed, progress: Progress) -> None:
+    async def renew(self, claim: Claimed, progress: Progress, seconds: float | None = None) -> None:
         self.at("renew")
         row = self._held(claim)
-        row.lease_expires_at = self.now + self.lease
+        row.lease_expires_at = self.now + (self.lease if seconds is None else timedelta(seconds=seconds))
         row.shown.append(progress)
 
     async def release(self, claim: Claimed) -> None:

@@ -127,16 +127,17 @@ async def test_progress_is_shown_before_the_lease_needs_it_and_only_when_it_move
     assert renewal.shown[0].percent < renewal.shown[1].percent
 
 
-async def test_what_comes_without_renewals_is_shown_before_it_begins_unless_all_began_just_now() -> None:
-    renewal, progress = Renewal(), ReadingProgress()
-    lease = HeldLease(renewal, 60, progress, 0.02)
+async def test_before_a_commit_the_lease_is_taken_for_it_unless_it_is_quick_and_all_began_just_now() -> None:
+    renewal, for_commit, progress = Renewal(), Renewal(), ReadingProgress()
+    lease = HeldLease(renewal, 60, progress, 0.02, for_commit)
     progress.told(Phase.STORE, 50)
-    await lease.show()
-    assert renewal.shown == [], "most feeds end before that"
+    await lease.before_commit(is_quick=True)
+    assert for_commit.shown == [], "most feeds end before that"
+    await lease.before_commit()
     await asyncio.sleep(0.03)
-    for _ in range(2):
-        await lease.show()
-    assert [shown.phase for shown in renewal.shown] == [Phase.STORE], "once"
+    await lease.before_commit(is_quick=True)
+    assert [shown.phase for shown in for_commit.shown] == [Phase.STORE] * 2, "a renewal in between made it shorter"
+    assert renewal.calls == 0
 
 
 @pytest.mark.parametrize(("error", "raised"), [(Outage(), None), (LeaseLost(), LeaseLost)])
@@ -147,7 +148,7 @@ async def test_a_lease_that_is_lost_is_noticed_when_it_is_shown(
     lease = HeldLease(Renewal(successes=0, error=error), 60, progress, 0)
     progress.told(Phase.STORE, 50)
     with pytest.raises(raised) if raised else nullcontext():
-        await lease.show()
+        await lease.before_commit()
 
 
 async def test_progress_that_was_not_written_is_written_at_the_next_look() -> None:
