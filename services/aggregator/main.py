@@ -123,7 +123,7 @@ async def open_aggregator(
         )
         yield Aggregator(
             handle=FeedUploads(apply, settings.worker_max_receives),
-            changes=ChangeFeed(MySqlFeedChanges(pool), receipts, committed=relay.wake),
+            changes=ChangeFeed(MySqlFeedChanges(pool, settings.changes_at_once), receipts, committed=relay.wake),
             relay=relay,
             checks={
                 "database": pool.ping,

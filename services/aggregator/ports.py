@@ -197,7 +197,8 @@ class Ledger(Protocol):
 class FeedChanges(Protocol):
     """Changes to a feed that no file brings. Each is one transaction and safe to repeat.
 
-    Every method raises NoSuchFeed (also for a feed that is not the caller's), WrongState, or Outage.
+    Every method raises NoSuchFeed (also for a feed that is not the caller's), WrongState, or Outage, of which Occupied
+    means that others are at it.
     """
 
     async def withdraw(self, feed_id: UUID, caller: Caller) -> FeedChanged: ...

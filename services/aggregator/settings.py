@@ -27,6 +27,10 @@ class AggregatorSettings(WorkerSettings, WorkDirSettings):
     files: turn it off where the server is not as trusted as the service."""
     database_lock_wait_seconds: int = Field(default=5, ge=1)
 
+    changes_at_once: int = Field(default=2, ge=1, le=200)
+    """Withdrawals, cancellations and reprocessings that may use connections at once; others wait 5 s, then get 503.
+    Fewer than the connections: the others are for the feeds in work."""
+
     uploads_bucket: str
     error_bucket: str
     receipts_bucket: str
