@@ -9,7 +9,7 @@ from uuid import UUID
 
 import structlog
 
-from services.aggregator.errors import NoSuchFeed, Outage, StoreUnavailable, WrongState
+from services.aggregator.errors import NoSuchFeed, Occupied, Outage, StoreUnavailable, WrongState
 from services.aggregator.ports import FeedChanges, Receipts
 from services.aggregator.rules.callers import Caller
 from shared.schemas.feed_changes import FeedChanged
@@ -34,7 +34,7 @@ class ChangeFeed:
             await self._refuse_if_waiting(feed_id, caller, "it is not applied yet; cancel it instead")
             raise
         except Outage as error:
-            raise StoreUnavailable from error
+            raise _unavailable(error) from error
         return self._told("feed.withdrawn", changed, caller)
 
     async def cancel(self, feed_id: UUID, caller: Caller) -> FeedChanged:
@@ -43,7 +43,7 @@ class ChangeFeed:
         try:
             changed = await self._changes.cancel(feed_id, caller, receipt)
         except Outage as error:
-            raise StoreUnavailable from error
+            raise _unavailable(error) from error
         return self._told("feed.cancelled", changed, caller)
 
     async def reprocess(self, feed_id: UUID, caller: Caller, overrides: Mapping[str, str | None]) -> FeedChanged:
@@ -54,7 +54,7 @@ class ChangeFeed:
             await self._refuse_if_waiting(feed_id, caller, "it waits to be processed for the first time")
             raise
         except Outage as error:
-            raise StoreUnavailable from error
+            raise _unavailable(error) from error
         return self._told("feed.reprocess_requested", changed, caller)
 
     async def _refuse_if_waiting(self, feed_id: UUID, caller: Caller, hint: str) -> None:
@@ -66,7 +66,7 @@ class ChangeFeed:
         try:
             receipt = await self._receipts.find(feed_id)
         except Outage as error:
-            raise StoreUnavailable from error
+            raise _unavailable(error) from error
         return receipt if receipt and caller.may_see(receipt.seller_id) else None
 
     def _told(self, event: str, changed: FeedChanged, caller: Caller) -> FeedChanged:
@@ -74,3 +74,7 @@ class ChangeFeed:
         told = {"feed_id": str(changed.feed_id), "status": changed.processing_status.value, "actor": caller.actor}
         log.info(event, **told, rows_taken_back=changed.rows_taken_back)
         return changed
+
+
+def _unavailable(error: Outage) -> StoreUnavailable:
+    return StoreUnavailable(str(error)) if isinstance(error, Occupied) else StoreUnavailable()

@@ -1,13 +1,12 @@
 """One claimed feed, from its bytes to its committed end: fetch → look whether it may count → read → conclude → keep the
 evidence → commit. The heavy work happens outside any transaction."""
 
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
 from uuid import uuid4
 
 import structlog
@@ -15,8 +14,6 @@ import structlog
 from services.aggregator.errors import (
     AggregatorError,
     BooksDoNotClose,
-    CorrectionsCountOn,
-    LeaseLost,
     MissingObject,
     MustWait,
     NoLongerSame,
@@ -24,10 +21,9 @@ from services.aggregator.errors import (
     SameContent,
     UnreadableFeed,
 )
-from services.aggregator.feed_work import Limits, Ports, Work
+from services.aggregator.feed_work import COMMIT_RESERVE_SECONDS, Limits, Ports, Work
 from services.aggregator.held_lease import HeldLease
-from services.aggregator.metrics import FEEDS, ROWS
-from services.aggregator.ports import ContributionBatches, ReadFeed, ReadRequest
+from services.aggregator.ports import ReadFeed, ReadRequest
 from services.aggregator.rules.feed_identity import ObjectFacts
 from services.aggregator.rules.feed_lease import Claimed
 from services.aggregator.rules.feed_outcome import (
@@ -35,31 +31,18 @@ from services.aggregator.rules.feed_outcome import (
     Conclusion,
     failed,
     judged,
-    report_of,
-    warned,
 )
 from services.aggregator.rules.feed_succession import UNKNOWN_FEED, permitted
 from services.aggregator.rules.given_options import options_of
 from services.aggregator.rules.other_ends import OTHER_ENDS, OtherEnd, other_end
 from services.aggregator.rules.reading_progress import ReadingProgress
-from services.aggregator.rules.version_order import OrderUnknown, ranked
+from services.aggregator.store_outcome import StoreOutcome
 from services.aggregator.threaded_reading import ReadingThreads
 from shared.schemas.events import Phase
 from shared.schemas.feeds import FeedError, ProcessingStatus
 from shared.schemas.issues import Issue
 
 log = structlog.get_logger(__name__)
-
-Result = TypeVar("Result")
-
-_NAMES = {
-    ProcessingStatus.DONE: "feed.applied",
-    ProcessingStatus.FATAL: "feed.failed",
-    ProcessingStatus.CANCELLED: "feed.superseded",
-}
-
-_ROUNDS = 8
-"""How often a feed's end may turn into another one, because other feeds end meanwhile."""
 
 
 class ConcludeFeed:
@@ -70,12 +53,16 @@ class ConcludeFeed:
         self._threads = threads
         self._limits = limits
         self._work_dir = work_dir
+        self._store = StoreOutcome(ports, limits)
 
     async def __call__(self, claim: Claimed, facts: ObjectFacts | None, is_last_try: bool = False) -> None:
         """To the end of the commit."""
         progress = ReadingProgress()
-        lease = HeldLease(partial(self._ports.feeds.renew, claim), self._limits.lease_seconds / 3, progress)
-        work = Work(claim, lease, progress, is_last_try)
+        renew = partial(self._ports.feeds.renew, claim)
+        for_commit = max(self._limits.lease_seconds, self._limits.commit_seconds + COMMIT_RESERVE_SECONDS)
+        take_for_commit = partial(renew, seconds=for_commit)
+        lease = HeldLease(renew, self._limits.lease_seconds / 3, progress, take_for_commit=take_for_commit)
+        work = Work(claim, lease, progress, is_last_try, takes_back=claim.stands)
         if facts is None or claim.feed.objection:
             error = claim.feed.objection or FeedError(code="reference/missing_object", message="it is not there")
             await self._store(work, failed(error, Phase.RECEIVE))
@@ -86,7 +73,7 @@ class ConcludeFeed:
             return
         work.options = options
         conclusion: Conclusion | None = None
-        for _ in range(_ROUNDS):
+        while True:
             try:
                 if conclusion is None:
                     await self._read_and_store(work, facts)
@@ -95,11 +82,12 @@ class ConcludeFeed:
             except OTHER_ENDS as reason:
                 await self._wait_if_on_its_way(work, reason)
                 conclusion = other_end(reason, work.sha256, work.options)
-            except NoLongerSame:
+                work.go_again(reason)
+            except NoLongerSame as reason:
                 conclusion = None
+                work.go_again(reason)
             else:
                 return
-        raise LeaseLost(f"what {claim.feed.feed_id} means for other feeds keeps changing")
 
     async def _wait_if_on_its_way(self, work: Work, reason: OtherEnd) -> None:
         """Events come in any order: the feed that is named may be accepted, and not seen by any worker yet."""
@@ -113,21 +101,11 @@ class ConcludeFeed:
     async def _look_ahead(self, work: Work) -> None:
         """Saves work that would be for nothing. Raises SameContent, RelationRefused, NewerVersion, or MustWait."""
         look = partial(self._ports.feeds.look_ahead, work.claim, work.options, work.sha256)
-        if same := permitted(await self._knowing_the_order(work, look)).duplicate_of:
+        succession = permitted(await self._store.knowing_the_order(work, look))
+        work.still_counting = succession.still_counting
+        work.takes_back = work.takes_back or bool(succession.takes_place_of)
+        if same := succession.duplicate_of:
             raise SameContent(same.feed_id, same.rows_received)
-
-    async def _knowing_the_order(
-        self, work: Work, ask: Callable[[Mapping[str, int] | None], Awaitable[Result]]
-    ) -> Result:
-        """Where only the bucket's list tells the order of versions, it is asked for, anew for what came since."""
-        for _ in range(_ROUNDS):
-            try:
-                return await ask(work.listed)
-            except OrderUnknown as unknown:
-                work.asked_about |= set(unknown.version_ids)
-                newest_first = await self._ports.uploads.list_versions(work.claim.feed.ref)
-                work.listed = ranked(newest_first, work.asked_about)
-        raise LeaseLost("versions of the object come faster than they can be listed")
 
     async def _fetch(self, work: Work, facts: ObjectFacts, path: Path) -> str:
         """The SHA-256 of what lies at `path` now."""
@@ -217,49 +195,3 @@ class ConcludeFeed:
             keep = self._ports.error_bucket.keep_rejected(work.claim.feed, work.claim.fence, rejected)
             conclusion = replace(conclusion, rejected_uri=await work.lease.during(keep))
         return judged(conclusion, work.options)
-
-    async def _store(
-        self, work: Work, conclusion: Conclusion, contributions: ContributionBatches | None = None
-    ) -> None:
-        claim = work.claim
-        conclusion = await self._commit(work, conclusion, contributions)
-        counts = conclusion.counts
-        FEEDS.labels(claim.feed.feed_type.value, conclusion.status.value).inc()
-        for outcome in ("accepted", "rejected", "duplicate", "skipped"):
-            ROWS.labels(claim.feed.feed_type.value, outcome).inc(getattr(counts, f"rows_{outcome}"))
-        log.info(
-            _NAMES[conclusion.status],
-            error=conclusion.error.code if conclusion.error else None,
-            duplicate_of=str(conclusion.duplicate_of) if conclusion.duplicate_of else None,
-            replaced_by=str(conclusion.replaced_by) if conclusion.replaced_by else None,
-            layout=conclusion.layout,
-            **counts.model_dump(),
-        )
-
-    async def _commit(self, work: Work, unwarned: Conclusion, contributions: ContributionBatches | None) -> Conclusion:
-        """Evidence first, so that no row ever names a report that is not there; then everything at once.
-
-        Only the commit knows what the report has to warn of; where that was something else, both are done again.
-        """
-        conclusion = unwarned
-        for _ in range(_ROUNDS):
-            conclusion = await work.lease.during(self._keep_evidence(work.claim, conclusion))
-            work.progress.told(Phase.STORE, 50)
-            await work.lease.show()
-            commit = partial(self._ports.ledger.commit, work.claim, conclusion, contributions)
-            try:
-                # Neither renewed nor shown meanwhile: the commit holds the feed's row, and its fence decides.
-                await self._knowing_the_order(work, commit)
-            except CorrectionsCountOn as found:
-                conclusion = warned(unwarned, found.feeds)
-            else:
-                return conclusion
-        raise LeaseLost(f"the corrections of what {work.claim.feed.feed_id} replaces keep changing")
-
-    async def _keep_evidence(self, claim: Claimed, conclusion: Conclusion) -> Conclusion:
-        """The conclusion with the places where its report and raw file are kept."""
-        if conclusion.error:
-            raw_uri = await self._ports.error_bucket.keep_raw(claim.feed)
-            conclusion = replace(conclusion, raw_uri=raw_uri)
-        report = report_of(claim, conclusion, datetime.now(UTC))
-        return replace(conclusion, report_uri=await self._ports.error_bucket.keep_report(report, claim.fence))

@@ -30,6 +30,10 @@ class Outage(AggregatorError):
     """Something this service needs does not answer; the same call may succeed later. Never a reason for FATAL."""
 
 
+class Occupied(Outage):
+    """Others are at work on this feed, or on so many that this would have to wait; ask again in a moment."""
+
+
 class ReadingHangs(AggregatorError):
     """A feed is read for longer than any should be, and its thread cannot be interrupted."""
 

@@ -35,8 +35,11 @@ class HeldLease:
         every_seconds: float,
         progress: ReadingProgress | None = None,
         shown_every_seconds: float = SHOWN_EVERY_SECONDS,
+        take_for_commit: Callable[[Progress], Awaitable[None]] | None = None,
     ) -> None:
+        """`take_for_commit` renews it for as long as a commit may take."""
         self._renew = renew
+        self._take_for_commit = take_for_commit or renew
         self._every_seconds = every_seconds
         self._progress = progress or ReadingProgress()
         self._shown = self._progress.now
@@ -66,22 +69,23 @@ class HeldLease:
             progress = self._progress.now
             if progress == self._shown and loop.time() + self._look_every / 2 < self._due:
                 continue
-            await self._show(progress)
+            await self._show(progress, self._renew)
 
-    async def show(self) -> None:
-        """What has not been shown yet, for work that comes without renewals. Raises LeaseLost.
+    async def before_commit(self, *, is_quick: bool = False) -> None:
+        """Takes it for as long as the commit may last, which comes without renewals, and shows what was not shown yet.
+        Raises LeaseLost.
 
-        Nothing in the first moments, in which most feeds end: it would cost each of them a statement.
+        For what `is_quick` nothing happens in the first moments, in which most feeds end: the lease is fresh, and it
+        would cost each of them a statement.
         """
-        progress = self._progress.now
-        if progress != self._shown and asyncio.get_running_loop().time() >= self._first_look:
-            await self._show(progress)
+        if not is_quick or asyncio.get_running_loop().time() >= self._first_look:
+            await self._show(self._progress.now, self._take_for_commit)
 
-    async def _show(self, progress: Progress) -> None:
+    async def _show(self, progress: Progress, renew: Callable[[Progress], Awaitable[None]]) -> None:
         self._due = asyncio.get_running_loop().time() + self._every_seconds
         try:
             async with asyncio.timeout(self._every_seconds):
-                await self._renew(progress)
+                await renew(progress)
             self._shown = progress
         except (Outage, TimeoutError) as error:
             log.warning("lease.not_renewed", error=str(error))

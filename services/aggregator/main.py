@@ -116,7 +116,9 @@ async def open_aggregator(
                 readers={FeedType.TRANSACTIONS: reader},
             ),
             threads,
-            Limits(settings.max_feed_bytes, settings.lease_seconds, settings.contribution_batch),
+            Limits(
+                settings.max_feed_bytes, settings.lease_seconds, settings.contribution_batch, settings.commit_seconds
+            ),
             work_dir=scratch,
             worker=_worker_name(),
             default_seller_id=settings.default_seller_id,
@@ -124,7 +126,7 @@ async def open_aggregator(
         )
         yield Aggregator(
             handle=FeedUploads(apply, settings.worker_max_receives),
-            changes=ChangeFeed(MySqlFeedChanges(pool), receipts, committed=relay.wake),
+            changes=ChangeFeed(MySqlFeedChanges(pool, settings.changes_at_once), receipts, committed=relay.wake),
             relay=relay,
             checks={
                 "database": pool.ping,

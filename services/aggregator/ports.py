@@ -153,8 +153,8 @@ class Feeds(Protocol):
         """Record the feed if it is new, and take its lease if nobody has it."""
         ...
 
-    async def renew(self, claim: Claimed, progress: Progress) -> None:
-        """Extend the lease, and show how far the feed is. Raises LeaseLost."""
+    async def renew(self, claim: Claimed, progress: Progress, seconds: float | None = None) -> None:
+        """Let the lease last so long from now (None: as a claim does); show how far the feed is. Raises LeaseLost."""
         ...
 
     async def release(self, claim: Claimed) -> None:
@@ -168,7 +168,8 @@ class Feeds(Protocol):
     async def look_ahead(
         self, claim: Claimed, options: FeedOptions, sha256: str | None, listed: Mapping[str, int] | None
     ) -> Decision:
-        """What the feed's end would mean now; only Ledger.commit decides races. Raises OrderUnknown.
+        """What the feed's end would mean now, `still_counting` included; only Ledger.commit decides races. Raises
+        OrderUnknown.
 
         `sha256` None: whether the same bytes count already is not asked. `listed`: see Uploads.list_versions.
         """
@@ -196,7 +197,8 @@ class Ledger(Protocol):
 class FeedChanges(Protocol):
     """Changes to a feed that no file brings. Each is one transaction and safe to repeat.
 
-    Every method raises NoSuchFeed (also for a feed that is not the caller's), WrongState, or Outage.
+    Every method raises NoSuchFeed (also for a feed that is not the caller's), WrongState, or Outage, of which Occupied
+    means that others are at it.
     """
 
     async def withdraw(self, feed_id: UUID, caller: Caller) -> FeedChanged: ...

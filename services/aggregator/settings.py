@@ -27,6 +27,10 @@ class AggregatorSettings(WorkerSettings, WorkDirSettings):
     files: turn it off where the server is not as trusted as the service."""
     database_lock_wait_seconds: int = Field(default=5, ge=1)
 
+    changes_at_once: int = Field(default=2, ge=1, le=200)
+    """Withdrawals, cancellations and reprocessings that may use connections at once; others wait 5 s, then get 503.
+    Fewer than the connections: the others are for the feeds in work."""
+
     uploads_bucket: str
     error_bucket: str
     receipts_bucket: str
@@ -53,6 +57,9 @@ class AggregatorSettings(WorkerSettings, WorkDirSettings):
     """
     lease_seconds: float = Field(default=60.0, ge=1)
     """How long a feed stays with a worker that fell silent; renewed every third of it."""
+    commit_seconds: float = Field(default=600.0, gt=0)
+    """How long a feed's commit may take, all its statements and waits together; past it, the feed goes back to the
+    queue. The lease lasts as long meanwhile: a worker that dies just then is missed only after it."""
     contribution_batch: int = Field(default=10_000, ge=1, le=50_000)
     """Groups held in memory at a time, and loaded in one statement, on their way to the database."""
 

@@ -58,7 +58,7 @@ class FeedUploads:
         try:
             outcome = await self._apply(_ref(record), record.s3.object.size, is_last)
         except MustWait as error:
-            # That feed may take as long as any; no try of this one's may be used up by it.
+            # That feed may take as long as any: the tries of this one last longer, unless that one waits as well.
             return Retry(str(error), wait_for_lease(0, receive_count))
         except (Outage, LeaseLost) as error:
             return Retry(str(error))

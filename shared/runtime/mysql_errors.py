@@ -1,7 +1,7 @@
 """What MySQL's errors mean: the server is away, two transactions met, or the statement itself is wrong."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from typing import TypeVar
 
 from pymysql.err import InterfaceError, MySQLError, OperationalError
@@ -36,10 +36,11 @@ async def retry_contention(
     attempt: Callable[[], Awaitable[Result]],
     *,
     attempts: int = 8,
+    retried: Collection[int] = CONTENTION,
     backoff: Backoff | None = None,
     on_retry: Callable[[int, int], None] | None = None,
 ) -> Result:
-    """Runs `attempt` again after a deadlock or lock timeout, `attempts` times at most; then raises the last one."""
+    """Runs `attempt` again after what is to be `retried`, `attempts` times at most; then raises the last error."""
     backoff = backoff or Backoff(base_seconds=0.02, max_seconds=2.0)
     number = 1
     while True:
@@ -47,7 +48,7 @@ async def retry_contention(
             return await attempt()
         except MySQLError as error:
             code = error_number(error)
-            if code not in CONTENTION or number >= attempts:
+            if code is None or code not in retried or number >= attempts:
                 raise
             if on_retry:
                 on_retry(number, code)

@@ -1,6 +1,6 @@
 """What the corrections of a feed count. They end under its lock: who holds that sees all of them."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from uuid import UUID
 
 from shared.runtime.mysql import MySqlSession
@@ -27,6 +27,11 @@ async def corrections_beside(
         each: [left for left in await counting_corrections(session, each) if left not in over]
         for each in sorted(replaced, key=str)
     }
+
+
+def all_corrections(beside: Mapping[UUID, Collection[UUID]]) -> tuple[UUID, ...]:
+    """Each once, in the order in which a report names them."""
+    return tuple(sorted({each for of_one in beside.values() for each in of_one}, key=str))
 
 
 async def rows_brought(session: MySqlSession, feed_id: UUID, besides: UUID) -> int:

@@ -1,9 +1,12 @@
 """Withdrawing, cancelling and reprocessing in MySQL: each one transaction on the feed's locked row, safe to repeat."""
 
+import asyncio
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
 from uuid import UUID
+
+from pymysql.err import MySQLError
 
 from services.aggregator.adapters.mysql_corrections import counting_corrections
 from services.aggregator.adapters.mysql_history import write_history
@@ -12,7 +15,7 @@ from services.aggregator.adapters.mysql_outages import mysql_outages
 from services.aggregator.adapters.mysql_outbox_entries import announce, order_work
 from services.aggregator.adapters.mysql_times import database_time, naive, utc
 from services.aggregator.adapters.mysql_totals import take_back
-from services.aggregator.errors import NoSuchFeed
+from services.aggregator.errors import NoSuchFeed, Occupied
 from services.aggregator.rules.callers import Caller
 from services.aggregator.rules.feed_announcements import cancelled_event, withdrawn_event
 from services.aggregator.rules.feed_history import Step
@@ -27,7 +30,7 @@ from services.aggregator.rules.permitted_changes import (
     may_withdraw,
 )
 from shared.runtime.mysql import MySqlPool, MySqlSession
-from shared.runtime.mysql_errors import retry_contention
+from shared.runtime.mysql_errors import DEADLOCK, LOCK_WAIT_TIMEOUT, error_number, retry_contention
 from shared.schemas.feed_changes import FeedChanged
 from shared.schemas.feeds import ProcessingStatus, Receipt
 
@@ -63,10 +66,16 @@ Change = Callable[[MySqlSession], Awaitable[FeedChanged]]
 
 
 class MySqlFeedChanges:
-    """Implements ports.FeedChanges."""
+    """Implements ports.FeedChanges.
 
-    def __init__(self, pool: MySqlPool) -> None:
+    At most `at_once` changes run at once, and none waits longer than `wait_seconds` for its turn, or for more than one
+    lock timeout: connections are there for the feeds in work, whose leases have to be renewed.
+    """
+
+    def __init__(self, pool: MySqlPool, at_once: int = 2, wait_seconds: float = 5.0) -> None:
         self._pool = pool
+        self._turns = asyncio.Semaphore(at_once)
+        self._wait_seconds = wait_seconds
 
     async def withdraw(self, feed_id: UUID, caller: Caller) -> FeedChanged:
         async def change(session: MySqlSession) -> FeedChanged:
@@ -124,8 +133,26 @@ class MySqlFeedChanges:
             async with self._pool.transaction() as session:
                 return await change(session)
 
-        with mysql_outages():
-            return await retry_contention(attempt)
+        try:
+            async with asyncio.timeout(self._wait_seconds):
+                await self._turns.acquire()
+        except TimeoutError as error:
+            raise Occupied from error
+        try:
+            with mysql_outages():
+                return await _once_unless_deadlocked(attempt)
+        finally:
+            self._turns.release()
+
+
+async def _once_unless_deadlocked(attempt: Callable[[], Awaitable[FeedChanged]]) -> FeedChanged:
+    """Who asked can ask again, and knows better than we whether it is worth it."""
+    try:
+        return await retry_contention(attempt, retried={DEADLOCK})
+    except MySQLError as error:
+        if error_number(error) == LOCK_WAIT_TIMEOUT:
+            raise Occupied from error
+        raise
 
 
 async def _lock(session: MySqlSession, feed_id: UUID, caller: Caller) -> LockedFeed:

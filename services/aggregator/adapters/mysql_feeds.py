@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
+from services.aggregator.adapters.mysql_corrections import all_corrections, corrections_beside
 from services.aggregator.adapters.mysql_history import write_history
 from services.aggregator.adapters.mysql_outages import mysql_outages
 from services.aggregator.adapters.mysql_relations import Relations
@@ -14,7 +15,7 @@ from services.aggregator.errors import LeaseLost
 from services.aggregator.rules.feed_history import Step
 from services.aggregator.rules.feed_identity import FeedIdentity, ObjectRef
 from services.aggregator.rules.feed_lease import Claimed, ClaimRefusal, FeedRow, refusal
-from services.aggregator.rules.feed_succession import Decision
+from services.aggregator.rules.feed_succession import Decision, Succession
 from services.aggregator.rules.reading_progress import Progress
 from shared.runtime.mysql import MySqlPool, Row
 from shared.runtime.mysql_errors import retry_contention
@@ -113,8 +114,9 @@ class MySqlFeeds:
             await write_history(session, *_first_steps(claim, is_new))
         return claim
 
-    async def renew(self, claim: Claimed, progress: Progress) -> None:
-        lease = (self._lease_microseconds, progress.phase.value, progress.percent)
+    async def renew(self, claim: Claimed, progress: Progress, seconds: float | None = None) -> None:
+        lasts = self._lease_microseconds if seconds is None else int(seconds * 1_000_000)
+        lease = (lasts, progress.phase.value, progress.percent)
         with mysql_outages():
             async with self._pool.session() as session:
                 changed = await session.change(_RENEW, (*lease, str(claim.feed.feed_id), claim.fence))
@@ -149,7 +151,11 @@ class MySqlFeeds:
     ) -> Decision:
         with mysql_outages():
             async with self._pool.session() as session:
-                return await Relations(session, claim.feed, options).decide(sha256, listed)
+                decision = await Relations(session, claim.feed, options).decide(sha256, listed)
+                if not isinstance(decision, Succession) or not decision.takes_place_of:
+                    return decision
+                beside = await corrections_beside(session, claim.feed.feed_id, decision.takes_place_of)
+                return replace(decision, still_counting=all_corrections(beside))
 
 
 def _claimed(feed: FeedIdentity, owner: str, seen: Row) -> Claimed:

@@ -11,7 +11,7 @@ import structlog
 from pymysql.err import IntegrityError
 
 from services.aggregator.adapters.mysql_contributions import MySqlContributions
-from services.aggregator.adapters.mysql_corrections import corrections_beside
+from services.aggregator.adapters.mysql_corrections import all_corrections, corrections_beside
 from services.aggregator.adapters.mysql_history import write_history
 from services.aggregator.adapters.mysql_locked_feeds import LockedFeed, lock_feed
 from services.aggregator.adapters.mysql_outages import mysql_outages
@@ -105,7 +105,7 @@ class MySqlLedger:
             return
         # The report is written already: it has to have said what is true now.
         beside = await corrections_beside(session, own.feed_id, succession.takes_place_of)
-        still_counting = tuple(sorted({each for of_one in beside.values() for each in of_one}, key=str))
+        still_counting = all_corrections(beside)
         if still_counting != conclusion.still_counting:
             raise CorrectionsCountOn(still_counting)
         if own.counts:

@@ -8,6 +8,8 @@ from uuid import UUID
 from services.aggregator.rules.feed_identity import FeedIdentity, ObjectRef
 from shared.schemas.feeds import ProcessingStatus
 
+MOST_PATIENCE_SECONDS = 2_880.0
+
 
 @dataclass(frozen=True, slots=True)
 class FeedRow:
@@ -82,8 +84,10 @@ def refusal(feed: FeedIdentity, row: FeedRow) -> ClaimRefusal | None:
 def wait_for_lease(seconds: float, receive_count: int) -> float:
     """How long to hide a message whose feed another worker has, or which waits for another feed (0 seconds).
 
-    Just past the lease at first (that worker may be dead), ever longer later: a worker that renews its lease for an
-    hour must not wear out the message's receives, or a sound message would end in the dead-letter queue.
+    Just past the lease at first (that worker may be dead), ever longer later: 45 s at the third receive, doubled each
+    time up to 48 minutes. So the waits before a tenth receive, which may be the last, last longer together than a feed
+    may be read and committed with the settings' defaults. Whoever sets fewer receives, or longer readings, shortens
+    that: what has to wait longer still ends in the dead-letter queue, from where it can be sent again.
     """
-    patience = 0.0 if receive_count <= 2 else min(900.0, 15.0 * 2.0 ** (receive_count - 3))
+    patience = 0.0 if receive_count <= 2 else min(MOST_PATIENCE_SECONDS, 45.0 * 2.0 ** min(receive_count - 3, 16))
     return seconds + 0.5 + patience

@@ -60,10 +60,14 @@ class Superseded:
 
 @dataclass(frozen=True, slots=True)
 class Succession:
-    """It may end. `takes_place_of` are linked to it, and those of them that count are taken back."""
+    """It may end. `takes_place_of` are linked to it, and those of them that count are taken back.
+
+    `still_counting`: the corrections of these that count on beside it, as far as they were asked for.
+    """
 
     takes_place_of: tuple[UUID, ...] = ()
     duplicate_of: KnownFeed | None = None
+    still_counting: tuple[UUID, ...] = ()
 
     @property
     def replaces(self) -> UUID | None:

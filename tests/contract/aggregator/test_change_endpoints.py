@@ -11,7 +11,7 @@ import pytest
 from fastapi import FastAPI
 
 from services.aggregator.change_feed import ChangeFeed
-from services.aggregator.errors import Outage, WrongState
+from services.aggregator.errors import Occupied, Outage, WrongState
 from services.aggregator.routes import router
 from services.aggregator.rules.callers import OPERATOR
 from shared.runtime.app import build_app
@@ -142,9 +142,14 @@ async def test_problems_are_told_as_such(door: Door, method: str, path: str) -> 
     assert (answer.status_code, answer.headers["content-type"]) == (409, PROBLEM_JSON)
     assert (answer.json()["type"], answer.json()["reason"]) == ("urn:sellersync:problem:wrong-state", "FATAL")
 
-    door.changes.answer = Outage("the database does not answer")
-    answer = await door.client.request(method, path)
-    assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
+    for trouble, detail in (
+        (Outage("(2003, no route)"), "A store that this needs"),
+        (Occupied(), "Others are at work"),
+    ):
+        door.changes.answer = trouble
+        answer = await door.client.request(method, path)
+        assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
+        assert answer.json()["detail"].startswith(detail)
     assert door.wakes == 0
 
     assert (await door.client.request(method, f"{path}?force=1")).status_code == 422

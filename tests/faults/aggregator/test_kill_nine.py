@@ -15,7 +15,7 @@ __all__ = ["inbox", "product", "seller"]
 ROWS = 1_000_000
 PRODUCTS = 2_000
 SECONDS = "6"
-"""Of lease and visibility: what a test can wait for."""
+"""Of lease, commit and visibility: what a test can wait for."""
 
 
 @pytest.fixture
@@ -24,7 +24,7 @@ def impatient(stack: Stack) -> Iterator[Stack]:
     child = stack.child("aggregator")
     usual = dict(child.environment)
     stack.stop_service("aggregator")
-    child.environment.update(LEASE_SECONDS=SECONDS, VISIBILITY_SECONDS=SECONDS)
+    child.environment.update(LEASE_SECONDS=SECONDS, VISIBILITY_SECONDS=SECONDS, COMMIT_SECONDS=SECONDS)
     stack.start_service("aggregator")
     try:
         yield stack

@@ -1,7 +1,7 @@
 """Feeds and ledger in memory, with the same rules as the database on top of them."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -10,7 +10,14 @@ from services.aggregator.ports import Contribution, ContributionBatches
 from services.aggregator.rules.feed_identity import FeedIdentity
 from services.aggregator.rules.feed_lease import Claimed, ClaimRefusal, FeedRow, refusal
 from services.aggregator.rules.feed_outcome import Conclusion
-from services.aggregator.rules.feed_succession import CorrectedRows, Decision, KnownFeed, permitted, succession
+from services.aggregator.rules.feed_succession import (
+    CorrectedRows,
+    Decision,
+    KnownFeed,
+    Succession,
+    permitted,
+    succession,
+)
 from services.aggregator.rules.reading_progress import Progress
 from services.aggregator.rules.version_order import VersionPlace
 from shared.schemas.feed_options import FeedOptions
@@ -71,10 +78,10 @@ class MemoryStore:
         row.status, row.fence, row.lease_expires_at = ProcessingStatus.IN_PROGRESS, row.fence + 1, self.now + self.lease
         return Claimed(feed=feed, fence=row.fence, attempt=row.fence, owner=owner, started_at=self.now)
 
-    async def renew(self, claim: Claimed, progress: Progress) -> None:
+    async def renew(self, claim: Claimed, progress: Progress, seconds: float | None = None) -> None:
         self.at("renew")
         row = self._held(claim)
-        row.lease_expires_at = self.now + self.lease
+        row.lease_expires_at = self.now + (self.lease if seconds is None else timedelta(seconds=seconds))
         row.shown.append(progress)
 
     async def release(self, claim: Claimed) -> None:
@@ -95,7 +102,10 @@ class MemoryStore:
         self, claim: Claimed, options: FeedOptions, sha256: str | None, listed: Mapping[str, int] | None
     ) -> Decision:
         self.at("look_ahead")
-        return self._decide(claim, options, sha256, listed)
+        decision = self._decide(claim, options, sha256, listed)
+        if isinstance(decision, Succession):
+            return replace(decision, still_counting=self._still_counting(decision.takes_place_of))
+        return decision
 
     async def commit(
         self,
@@ -115,8 +125,8 @@ class MemoryStore:
                 raise SameContent(plan.duplicate_of.feed_id, plan.duplicate_of.rows_received)
             if conclusion.duplicate_of and not plan.duplicate_of:
                 raise NoLongerSame
-            beside = sorted(self._still_counting(plan.takes_place_of), key=str)
-            if tuple(beside) != conclusion.still_counting:
+            beside = self._still_counting(plan.takes_place_of)
+            if beside != conclusion.still_counting:
                 raise CorrectionsCountOn(beside)
             for feed_id in plan.takes_place_of:
                 self.rows[feed_id].replaced_by = claim.feed.feed_id
@@ -153,9 +163,9 @@ class MemoryStore:
             rows=self._corrected(options, own, counts) if counts else None,
         )
 
-    def _still_counting(self, replaced: Sequence[UUID]) -> list[UUID]:
+    def _still_counting(self, replaced: Sequence[UUID]) -> tuple[UUID, ...]:
         counting = {row.feed.feed_id: row.conclusion for row in self.rows.values() if row.counts and row.conclusion}
-        return [feed_id for feed_id, each in counting.items() if each.corrects in replaced]
+        return tuple(sorted((feed_id for feed_id, each in counting.items() if each.corrects in replaced), key=str))
 
     def _corrected(self, options: FeedOptions, own: Stored, counts: Counts) -> CorrectedRows:
         told = [row.conclusion for row in self.rows.values() if row is not own and row.counts]

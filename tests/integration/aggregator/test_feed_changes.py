@@ -9,12 +9,15 @@ from uuid import UUID
 import pytest
 
 from services.aggregator.adapters.mysql_feed_changes import MySqlFeedChanges
-from services.aggregator.errors import LeaseLost, NoSuchFeed, RelationRefused, WrongState
+from services.aggregator.adapters.mysql_feeds import MySqlFeeds
+from services.aggregator.errors import LeaseLost, NoSuchFeed, Occupied, RelationRefused, WrongState
 from services.aggregator.rules.callers import OPERATOR, Caller
 from services.aggregator.rules.feed_identity import FeedIdentity, ObjectFacts, ObjectRef, identify
 from services.aggregator.rules.feed_lease import AlreadyTerminal, Claimed
 from services.aggregator.rules.feed_outcome import failed
-from shared.runtime.mysql import MySqlPool
+from services.aggregator.rules.reading_progress import Progress
+from shared.runtime.mysql import MySqlLimits, MySqlPool
+from shared.runtime.mysql_address import MySqlAddress
 from shared.schemas.events import FeedCancelled, FeedReprocessFailed, FeedWithdrawn, Phase
 from shared.schemas.feed_options import FeedOptions
 from shared.schemas.feeds import Counts, FeedError, FeedType, ProcessingStatus, Receipt
@@ -416,3 +419,25 @@ async def test_an_older_version_that_is_read_anew_while_a_newer_one_is_applied_d
     row = await records.feed(first.feed_id)
     assert (row["processing_status"], row["replaced_by"]) == ("CANCELLED", str(second.feed_id))
     await records.assert_books_close()
+
+
+async def test_changes_that_wait_for_a_locked_feed_leave_connections_to_the_feeds_in_work(
+    applying: Applying, pool: MySqlPool, migrated_database_url: str
+) -> None:
+    await applying.apply(FEED, A, SHIRT)
+    in_work = await applying.claim(dropped("acme/b.csv"))
+    limits = MySqlLimits(connections=4, acquire=0.5, lock_wait=2)
+    shared = MySqlPool(MySqlAddress.parse(migrated_database_url), limits)
+    changes = MySqlFeedChanges(shared, at_once=2, wait_seconds=1.0)
+    try:
+        async with pool.transaction() as rival:
+            await rival.row("SELECT feed_id FROM feeds WHERE feed_id = %s FOR UPDATE", (str(FEED.feed_id),))
+            asked = [asyncio.create_task(changes.withdraw(FEED.feed_id, OPERATOR)) for _ in range(8)]
+            async with asyncio.timeout(8):
+                while not all(task.done() for task in asked):
+                    await MySqlFeeds(shared, 60).renew(in_work, Progress())
+                    await asyncio.wait(asked, timeout=0.1)
+        assert {type(task.exception()) for task in asked} == {Occupied}
+        assert (await changes.withdraw(FEED.feed_id, OPERATOR)).rows_taken_back == 3
+    finally:
+        await shared.close()

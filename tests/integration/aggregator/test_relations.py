@@ -26,6 +26,7 @@ from services.aggregator.ports import Contribution
 from services.aggregator.rules.feed_identity import FeedIdentity
 from services.aggregator.rules.feed_lease import AlreadyTerminal, Claimed
 from services.aggregator.rules.feed_outcome import Conclusion, duplicate, failed, superseded, warned
+from services.aggregator.rules.feed_succession import permitted
 from services.aggregator.rules.version_order import OrderUnknown
 from shared.runtime.mysql import MySqlLimits, MySqlPool, MySqlSession, Row
 from shared.runtime.mysql_address import MySqlAddress
@@ -198,9 +199,10 @@ async def test_corrections_of_a_replaced_feed_count_on_and_are_named(applying: A
     await applying.apply(original, A, SHIRT, rejected=2)
     await applying.apply(fixed, B, HAT, corrects=original.feed_id)
     claim = await applying.claim(new)
+    early = permitted(await applying.feeds.look_ahead(claim, FeedOptions(replaces=original.feed_id), C, None))
     with pytest.raises(CorrectionsCountOn) as found:
         await applying.commit(claim, C, SOCK, replaces=original.feed_id)
-    assert found.value.feeds == (fixed.feed_id,)
+    assert found.value.feeds == early.still_counting == (fixed.feed_id,)
     assert await transactions(records) == {"shirt": 3, "hat": 2}, "not before the report says so"
     conclusion = replace(done(SOCK, sha256=C), options=FeedOptions(replaces=original.feed_id))
     await applying.ledger.commit(claim, warned(conclusion, found.value.feeds), in_batches(SOCK))

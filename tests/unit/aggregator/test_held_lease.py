@@ -141,19 +141,17 @@ async def test_progress_is_shown_before_the_lease_needs_it_and_only_when_it_move
     assert renewal.shown[0].percent < renewal.shown[1].percent
 
 
-async def test_what_comes_without_renewals_is_shown_before_it_begins_unless_all_began_just_now() -> None:
-    renewal, progress = Renewal(), ReadingProgress()
-    loop = asyncio.get_running_loop()
-    begun = loop.time()
-    lease = HeldLease(renewal, 60, progress, 0.02)
+async def test_before_a_commit_the_lease_is_taken_for_it_unless_it_is_quick_and_all_began_just_now() -> None:
+    renewal, for_commit, progress = Renewal(), Renewal(), ReadingProgress()
     progress.told(Phase.STORE, 50)
-    async with asyncio.timeout(5):
-        while not renewal.shown:
-            await lease.show()
-            await asyncio.sleep(0)
-    assert loop.time() - begun >= 0.02, "most feeds end before that"
-    await lease.show()
-    assert [shown.phase for shown in renewal.shown] == [Phase.STORE], "once"
+    young = HeldLease(renewal, 60, progress, 60, for_commit)
+    await young.before_commit(is_quick=True)
+    assert for_commit.shown == [], "most feeds end before that"
+    await young.before_commit()
+    old = HeldLease(renewal, 60, progress, 0, for_commit)
+    await old.before_commit(is_quick=True)
+    assert [shown.phase for shown in for_commit.shown] == [Phase.STORE] * 2
+    assert renewal.calls == 0
 
 
 @pytest.mark.parametrize(("error", "raised"), [(Outage(), None), (LeaseLost(), LeaseLost)])
@@ -164,7 +162,7 @@ async def test_a_lease_that_is_lost_is_noticed_when_it_is_shown(
     lease = HeldLease(Renewal(successes=0, error=error), 60, progress, 0)
     progress.told(Phase.STORE, 50)
     with pytest.raises(raised) if raised else nullcontext():
-        await lease.show()
+        await lease.before_commit()
 
 
 async def test_progress_that_was_not_written_is_written_at_the_next_look() -> None:
