@@ -62,7 +62,8 @@ class ApplyFeed:
 
     async def __call__(self, ref: ObjectRef, size_bytes: int | None = None, is_last_try: bool = False) -> Applied:
         """Raises Outage, LeaseLost or MustWait: try again later; nothing is stored, or everything and the answer was
-        lost. Whatever else goes wrong in reading is raised as it is, or makes the feed FATAL if this is its last try.
+        lost. Whatever else goes wrong with what was fetched is raised as it is, or makes the feed FATAL if this is its
+        last try.
         """
         if is_folder_marker(ref, size_bytes):
             log.info("object.ignored", key=ref.key, reason="an empty folder")

@@ -133,14 +133,16 @@ class ConcludeFeed:
             # Of the object and not of this attempt, so that reading it again gives the same answer.
             day = facts.last_modified.astimezone(UTC).date()
             request = ReadRequest(feed.seller_id, day, work.options, work.progress.told)
-            read = await self._read(work, path, request)
-            try:
-                conclusion = await self._conclude(work, read, rejected)
-                adds = conclusion.adds_to_totals
-                batches = partial(self._threads.batches, read, self._limits.contribution_batch) if adds else None
-                await self._store(work, conclusion, batches)
-            finally:
-                await self._threads.discard(read)
+            reader = self._ports.readers[feed.feed_type]
+            with self._fatal_at_the_last_try(work):
+                read = await work.lease.during(self._threads.read(reader, path, request))
+                try:
+                    conclusion = await self._conclude(work, read, rejected)
+                    adds = conclusion.adds_to_totals
+                    batches = partial(self._threads.batches, read, self._limits.contribution_batch) if adds else None
+                    await self._store(work, conclusion, batches)
+                finally:
+                    await self._threads.discard(read)
 
     @contextmanager
     def _scratch_files(self) -> Iterator[tuple[Path, Path]]:
@@ -154,21 +156,22 @@ class ConcludeFeed:
                 with suppress(OSError):
                     path.unlink(missing_ok=True)
 
-    async def _read(self, work: Work, path: Path, request: ReadRequest) -> ReadFeed:
+    @contextmanager
+    def _fatal_at_the_last_try(self, work: Work) -> Iterator[None]:
         """A fault of ours that every try would meet must not leave a feed in the queue for ever: after the last try it
         is FATAL, with its file kept, and can be reprocessed. Local disk and memory are outages, which may end."""
-        reader = self._ports.readers[work.claim.feed.feed_type]
         try:
-            return await work.lease.during(self._threads.read(reader, path, request))
-        except (AggregatorError, OSError, MemoryError):
-            raise
+            yield
         except Exception as error:
-            if not work.is_last_try:
+            is_ours = isinstance(error, BooksDoNotClose) or not isinstance(
+                error, (AggregatorError, OSError, MemoryError)
+            )
+            if not (is_ours and work.is_last_try):
                 raise
             log.exception("feed.not_readable", error=repr(error))
             message = (
-                "This file could not be read because of a fault of ours; it was kept, and can be reprocessed once the"
-                " fault is mended."
+                "This file could not be processed because of a fault of ours; it was kept, and can be reprocessed once"
+                " the fault is mended."
             )
             raise UnreadableFeed("internal/not_readable", message) from error
 

@@ -5,7 +5,6 @@ for setting up a new session.
 """
 
 import asyncio
-import warnings
 from collections import deque
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -47,6 +46,14 @@ class MySqlLimits:
     """The server drops a session that is silent for so long, and its locks with it: our process may be gone."""
 
 
+class _CountingWarnings(aiomysql.Cursor):  # type: ignore[misc] # it ships no types
+    """Leaves the server's warnings at their number. The driver would fetch each and hand it to Python's `warnings`: its
+    filters are the whole process's, so none can be set for one statement among others that run meanwhile."""
+
+    async def _show_warnings(self, conn: Any) -> None:
+        """Does nothing."""
+
+
 class MySqlSession:
     """One connection, in hand of one task."""
 
@@ -84,12 +91,9 @@ class MySqlSession:
 
     async def load(self, sql: str, arguments: Sequence[object] = ()) -> tuple[int, int]:
         """A LOAD DATA LOCAL INFILE: rows loaded, and warnings, of which each may be a value that was cut."""
-        # The driver would print them one by one.
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Warning)
-            async with asyncio.timeout(self._statement_seconds), self._connection.cursor() as cursor:
-                loaded = await self._execute(cursor, self._with_values(sql, arguments))
-                return loaded, int(cursor._result.warning_count)
+        async with asyncio.timeout(self._statement_seconds), self._connection.cursor(_CountingWarnings) as cursor:
+            loaded = await self._execute(cursor, self._with_values(sql, arguments))
+            return loaded, int(cursor._result.warning_count)
 
     async def _execute(self, cursor: Any, statement: str) -> int:
         before, self._later = self._later, []

@@ -5,6 +5,8 @@ from typing import Any
 
 import duckdb
 
+from services.aggregator.errors import Outage
+
 
 class ParsedStatements:
     """Parses each statement once: it takes DuckDB longer than all else that it does for a small feed."""
@@ -42,9 +44,15 @@ class FeedSession:
         self._tables: set[str] = set()
 
     def fetch(self, sql: str, parameters: dict[str, Any] | None = None) -> list[tuple[Any, ...]]:
-        """Runs a statement; all of its rows."""
-        with self._lock:
-            return self._connection.execute(self._statements(sql), parameters or {}).fetchall()
+        """Runs a statement; all of its rows. Raises Outage where the local disk or memory is at fault.
+
+        That can be told from the exception's class: in a text's content DuckDB finds neither of the two.
+        """
+        try:
+            with self._lock:
+                return self._connection.execute(self._statements(sql), parameters or {}).fetchall()
+        except (duckdb.IOException, duckdb.OutOfMemoryException) as error:
+            raise Outage(f"the local disk or memory does not suffice: {str(error).partition(chr(10))[0]}") from error
 
     def think_less(self) -> None:
         """Statements are run as they are written: for few rows that costs less than finding a better way."""

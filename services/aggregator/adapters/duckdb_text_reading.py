@@ -59,7 +59,7 @@ class Reading:
         self._is_scanned = layout.preset is None or not layout.preset.carried
 
     def run(self) -> tuple[FeedSession, Loaded]:
-        """The session with the feed's tables; the caller closes it. Raises UnreadableFeed."""
+        """The session with the feed's tables; the caller closes it. Raises UnreadableFeed, or Outage."""
         text = self._text
         if text.is_ours:
             return self._framed(Source(text.path, b"\n", text.lines, is_framed=True))

@@ -13,12 +13,14 @@ import duckdb
 from services.aggregator.adapters.canonical_csv import CanonicalCsv
 from services.aggregator.adapters.duckdb_row_sql import quoted
 from services.aggregator.adapters.keyed_records import MAX_COLUMNS, check_header, too_many_columns
-from services.aggregator.errors import UnreadableFeed
+from services.aggregator.errors import Outage, UnreadableFeed
 from services.aggregator.rules.reading_progress import Preparing
 from services.aggregator.rules.typed_values import NESTED, Unfit, Writing, fields_of
 
 _BATCH = 500
 _ENGINE_MB = 128
+_TOO_SHORT = "Could not read enough bytes"
+"""The one IOException that a damaged file raises: it says that there is more of it than there is."""
 _MAX_DEPTH = 22
 """Of nodes in the schema, two to a list: with each further list the engine takes twice as long to open the file."""
 _NESTED = re.compile(r".*\]|(STRUCT|MAP|UNION|VARIANT)\b.*", re.DOTALL)
@@ -33,6 +35,7 @@ def write_parquet(path: Path, out: CanonicalCsv, writing: Writing, preparing: Pr
     """Writes a header and one line for each row, and tells `preparing` how many.
 
     Raises UnreadableFeed: `format/broken_file` when it is no Parquet that can be read; for names that are no feed's.
+    Raises Outage where the local disk is at fault.
     """
     # An engine of its own: a damaged file can make DuckDB stop answering for good, and the process's engine is shared.
     with duckdb.connect(
@@ -50,6 +53,9 @@ def write_parquet(path: Path, out: CanonicalCsv, writing: Writing, preparing: Pr
         try:
             _write(engine, quoted(str(path)), out, writing, preparing)
         except duckdb.Error as error:
+            # Out of memory is no outage here: no other feed is in this engine, and every try would meet the same.
+            if isinstance(error, duckdb.IOException) and _TOO_SHORT not in str(error):
+                raise Outage(f"the local disk is at fault: {str(error).partition(chr(10))[0]}") from error
             message = "This Parquet file is damaged, or was written in a way that cannot be read."
             raise UnreadableFeed("format/broken_file", message) from error
 

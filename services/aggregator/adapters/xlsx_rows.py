@@ -20,6 +20,10 @@ from services.aggregator.rules.typed_values import Unfit, Writing, fields_of
 from services.aggregator.rules.white_space import IN_BLANK_LINES
 from shared.schemas.issues import Issue, Severity
 
+# What openpyxl would lose if it wrote a workbook again (styles, headers, extensions) is nothing that is read here. Set
+# once, for the process: filters are no thread's own, and workbooks are read in several.
+warnings.filterwarnings("ignore", category=UserWarning, module=r"openpyxl\.")
+
 CELL_ERROR = "format/cell_error"
 _LAST_ROW = 1_048_576
 
@@ -40,8 +44,6 @@ def write_sheet(
     Raises UnreadableFeed: `format/archive` for a zip that is no workbook, `format/broken_file`, `format/too_large`,
     and `reference/invalid_option` when there is no such sheet.
     """
-    # What it would lose if it wrote the workbook again (styles, headers, extensions) is nothing that is read here.
-    warnings.filterwarnings("ignore", category=UserWarning, module=r"openpyxl\.")
     try:
         with ZipFile(path) as archive:
             check_parts(archive, max_bytes)

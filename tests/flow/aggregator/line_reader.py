@@ -19,7 +19,8 @@ from tests.flow.aggregator.steps import Step, no_step
 class LineReadFeed:
     """`name,rows` per line; a line that is no such thing is rejected."""
 
-    def __init__(self, text: str, day: date) -> None:
+    def __init__(self, text: str, day: date, at: Step = no_step) -> None:
+        self.at = at
         self.recognised = Recognised(format="lines", layout="lines")
         self.closed = 0
         self._issues: list[Issue] = []
@@ -50,13 +51,16 @@ class LineReadFeed:
         return len(self._issues)
 
     def first_issues(self, limit: int) -> list[Issue]:
+        self.at("first_issues")
         return self._issues[:limit]
 
     def write_rejected(self, path: Path) -> int:
+        self.at("write_rejected")
         path.write_text("".join(f"{issue.line},{issue.code}\n" for issue in self._issues))
         return len(self._issues)
 
     def contributions(self, batch_size: int) -> Iterator[list[Contribution]]:
+        self.at("contributions")
         groups = sorted(self._groups.items())
         for start in range(0, len(groups), batch_size):
             yield [self._contribution(*group) for group in groups[start : start + batch_size]]
@@ -88,10 +92,11 @@ class Gate:
 
 @dataclass
 class LineReader:
-    """Reads files of `name,rows` lines. `meanwhile` runs in the reading thread."""
+    """Reads `name,rows` lines. `meanwhile` runs in the reading thread, `at_what_was_read` when that is asked."""
 
     meanwhile: Callable[[], None] = lambda: None
     at: Step = no_step
+    at_what_was_read: Step = no_step
     read_feeds: list[LineReadFeed] = field(default_factory=list)
     requests: list[ReadRequest] = field(default_factory=list)
 
@@ -103,5 +108,5 @@ class LineReader:
             raise UnreadableFeed("format/unknown_layout", "no layout fits")
         request.told(Phase.VALIDATE, 50)
         self.requests.append(request)
-        self.read_feeds.append(LineReadFeed(text, request.object_day))
+        self.read_feeds.append(LineReadFeed(text, request.object_day, self.at_what_was_read))
         return self.read_feeds[-1]

@@ -11,7 +11,7 @@ from uuid import UUID
 import pytest
 
 from services.aggregator.apply_feed import Finished, NotAFeed
-from services.aggregator.errors import LeaseLost, Outage, ReadingHangs
+from services.aggregator.errors import BooksDoNotClose, LeaseLost, Outage, ReadingHangs
 from services.aggregator.feed_work import Limits
 from services.aggregator.rules.feed_identity import FeedIdentity, dropped_feed_id
 from services.aggregator.rules.feed_lease import HeldElsewhere
@@ -359,13 +359,36 @@ async def test_an_empty_folder_is_no_feed(world: World) -> None:
     assert world.store.rows == {}
 
 
-async def test_a_fault_of_ours_in_reading_is_fatal_at_the_last_try_and_tried_again_before(world: World) -> None:
-    def fault() -> None:
-        raise RuntimeError("ours")
+STEPS_OF_READING = ["read", "first_issues", "write_rejected", "contributions"]
 
-    ref = world.uploads.put("acme/a.csv", b"shirt,3\n")
-    world.reader.meanwhile = fault
-    with pytest.raises(RuntimeError):
+
+def fail_at(world: World, step: str, error: type[Exception], times: int = 1) -> None:
+    """`error` at this step of reading or of storing what was read, so many times."""
+    left = [step] * times
+
+    def fail(here: str) -> None:
+        if here in left:
+            left.remove(here)
+            raise error
+
+    world.at_every_step(fail)
+    world.reader.at_what_was_read = fail
+
+
+@pytest.mark.parametrize(
+    ("step", "error"),
+    [
+        *((step, RuntimeError) for step in STEPS_OF_READING),
+        ("write_rejected", BooksDoNotClose),
+        ("commit", BooksDoNotClose),
+    ],
+)
+async def test_a_fault_of_ours_is_fatal_at_the_last_try_and_tried_again_before(
+    world: World, step: str, error: type[Exception]
+) -> None:
+    ref = world.uploads.put("acme/a.csv", b"shirt,3\nhat,x\n")
+    fail_at(world, step, error, times=2)
+    with pytest.raises(error):
         await world.flow()(ref)
     assert world.only().status is ProcessingStatus.IN_QUEUE
     assert await world.flow()(ref, is_last_try=True) == Finished()
@@ -374,17 +397,18 @@ async def test_a_fault_of_ours_in_reading_is_fatal_at_the_last_try_and_tried_aga
     assert row.conclusion
     assert row.conclusion.error
     assert (row.conclusion.error.code, bool(row.conclusion.raw_uri)) == ("internal/not_readable", True)
+    assert (row.conclusion.counts, row.contributions) == (Counts(), [])
     assert world.error_bucket.reports[row.feed.feed_id].error == row.conclusion.error
+    assert [feed.closed for feed in world.reader.read_feeds] == ([] if step == "read" else [1, 1])
+    assert list(world.work_dir.iterdir()) == []
 
 
-@pytest.mark.parametrize("error", [Outage, OSError, MemoryError])
-async def test_an_outage_in_reading_is_never_fatal(world: World, error: type[Exception]) -> None:
-    def fault() -> None:
-        raise error
-
-    world.reader.meanwhile = fault
+@pytest.mark.parametrize("step", [*STEPS_OF_READING, "commit"])
+@pytest.mark.parametrize("error", [Outage, OSError, MemoryError, LeaseLost])
+async def test_an_outage_is_never_fatal(world: World, error: type[Exception], step: str) -> None:
+    fail_at(world, step, error)
     with pytest.raises(error):
-        await world.flow()(world.uploads.put("acme/a.csv", b"shirt,3\n"), is_last_try=True)
+        await world.flow()(world.uploads.put("acme/a.csv", b"shirt,3\nhat,x\n"), is_last_try=True)
     assert world.only().status is ProcessingStatus.IN_QUEUE
 
 

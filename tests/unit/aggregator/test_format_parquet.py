@@ -7,8 +7,12 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from services.aggregator.adapters.canonical_csv import CanonicalCsv
 from services.aggregator.adapters.duckdb_feeds import DuckDbFeedReader
-from services.aggregator.errors import UnreadableFeed
+from services.aggregator.adapters.parquet_records import write_parquet
+from services.aggregator.errors import Outage, UnreadableFeed
+from services.aggregator.rules.reading_progress import Preparing
+from services.aggregator.rules.typed_values import Writing
 from tests.unit.aggregator.feed_readings import Read, read_path, refusal
 
 SAMPLES = Path(__file__).parents[2] / "samples" / "formats"
@@ -240,3 +244,15 @@ def test_damaged_files_are_refused_and_the_next_feed_is_read(read: Read, parquet
     assert not any("duckdb" in error.message.casefold() for error in refused)
     assert refusal(read, good[: len(good) // 2]).code == "format/broken_file"
     assert read(good).counts.rows_accepted == 3_000
+
+
+def test_a_disk_that_does_not_give_the_file_back_is_an_outage(tmp_path: Path) -> None:
+    with CanonicalCsv(tmp_path / "out.csv", 1_000) as out, pytest.raises(Outage):
+        write_parquet(tmp_path / "gone.parquet", out, Writing(), Preparing(lambda _: None))
+
+
+def test_a_file_that_no_engine_has_room_for_is_no_outage(read: Read, parquet: Write) -> None:
+    """One value of 150 MB. The engine is this file's own: every try would meet the same."""
+    select = f"SELECT repeat('A', {150 << 20}) AS product_name, 1 AS quantity, 1 AS amount"
+    content = parquet(select, ", COMPRESSION zstd")
+    assert refusal(read, content).code == "format/broken_file"

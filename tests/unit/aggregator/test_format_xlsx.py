@@ -2,6 +2,8 @@
 
 import io
 import re
+import subprocess
+import sys
 import zipfile
 from collections.abc import Callable
 from datetime import date, datetime, time, timedelta
@@ -310,11 +312,38 @@ def test_parts_that_no_row_needs_may_be_anything(read: Read, part: str) -> None:
     assert read(altered(workbook(HEADER, ["A", 1, 1]), part, lambda _: "<broken")).counts.rows_accepted == 1
 
 
-def test_what_openpyxl_would_warn_of_is_no_matter(read: Read) -> None:
+def test_what_openpyxl_would_warn_of_is_no_matter(read: Read, tmp_path: Path) -> None:
     extension = '<extLst><ext uri="{CCE6A557-97BC-4b89-ADB6-D9C93CAAB3DF}"/></extLst></worksheet>'
     content = altered(workbook(HEADER, ["A", 1, 1]), SHEET, lambda xml: xml.replace("</worksheet>", extension))
     content = altered(content, "xl/styles.xml", lambda xml: re.sub(r"<cellStyles.*</cellStyles>", "", xml))
     assert read(content).counts.rows_accepted == 1
+    path = tmp_path / "feed.xlsx"
+    path.write_bytes(content)
+    run = subprocess.run(
+        [sys.executable, "-W", "error", "-c", READ_IN_A_PROCESS, path],
+        cwd=Path(__file__).parents[3],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (run.stdout, run.returncode) == ("1\n", 0), run.stderr
+
+
+READ_IN_A_PROCESS = """
+import sys, warnings
+from pathlib import Path
+from services.aggregator.adapters.canonical_csv import CanonicalCsv
+from services.aggregator.adapters.xlsx_rows import write_sheet
+from services.aggregator.rules.reading_progress import Preparing
+from services.aggregator.rules.typed_values import Writing
+
+filters, path = list(warnings.filters), Path(sys.argv[1])
+with CanonicalCsv(path.with_suffix(".csv"), 10_000) as out:
+    write_sheet(path, out, Writing(), None, 1 << 20, Preparing(lambda _: None))
+print(sum("A,1,1" in line for line in path.with_suffix(".csv").open()))
+assert warnings.filters == filters, "reading changed what holds for the whole process"
+"""
 
 
 @pytest.mark.parametrize("cut", [10, 200, -40, -1])
