@@ -34,14 +34,18 @@ def request(asked: Asked) -> ReadRequest:
     return ReadRequest(asked.seller_id, asked.object_day, options)
 
 
-def read(reader: DuckDbFeedReader, folder: Path, content: bytes, asked: Asked | None = None) -> Reading:
+@dataclass(frozen=True)
+class Readers:
+    """One as it comes, which takes most feeds of the tests for small, and one whose `small_file_bytes` is 0."""
+
+    usual: DuckDbFeedReader
+    of_large: DuckDbFeedReader
+
+
+def read(readers: Readers, folder: Path, content: bytes, asked: Asked | None = None) -> Reading:
     """As a small file and as a large one, which must come to the same. Raises UnreadableFeed."""
-    small = _read(reader, folder, content, asked)
-    kept, reader.small_file_bytes = reader.small_file_bytes, 0
-    try:
-        large = _read(reader, folder, content, asked)
-    finally:
-        reader.small_file_bytes = kept
+    small = _read(readers.usual, folder, content, asked)
+    large = _read(readers.of_large, folder, content, asked)
     assert large == small
     return large
 

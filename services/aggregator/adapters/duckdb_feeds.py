@@ -41,7 +41,7 @@ class DuckDbFeedReader:
         small_file_bytes: int = 1 << 18,
     ) -> None:
         self._work_dir = work_dir
-        self.small_file_bytes = small_file_bytes
+        self._small_file_bytes = small_file_bytes
         self._max_bytes = max_bytes
         work_dir.mkdir(parents=True, exist_ok=True)
         self._engine = duckdb.connect(
@@ -65,7 +65,7 @@ class DuckDbFeedReader:
             text = prepare(path, scratch, request.options, self._max_bytes, partial(request.told, Phase.READ))
             layout = _recognise(text)
             copy = self._work_dir / f"{name}.lines"
-            reading = Reading(self._open_session, text, layout, request, copy, self.small_file_bytes)
+            reading = Reading(self._open_session, text, layout, request, copy, self._small_file_bytes)
             session, loaded = reading.run()
         finally:
             if scratch.exists():

@@ -1,4 +1,4 @@
-"""One engine for all tests of the feed reader, as a process has one for all feeds."""
+"""One engine for all tests of the feed reader, as a process has one for all feeds; the oracle asks a second one."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from services.aggregator.adapters.duckdb_feeds import DuckDbFeedReader
+from tests.oracle.readings import Readers
 from tests.unit.aggregator.feed_readings import Read, Reading, read_path
 
 
@@ -13,6 +14,14 @@ from tests.unit.aggregator.feed_readings import Read, Reading, read_path
 def feed_reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DuckDbFeedReader]:
     with DuckDbFeedReader(tmp_path_factory.mktemp("engine"), memory_limit_mb=400, threads=2) as reader:
         yield reader
+
+
+@pytest.fixture(scope="session")
+def feed_readers(feed_reader: DuckDbFeedReader, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Readers]:
+    """For the oracle: the one that the others use, and one to which no file is small."""
+    folder = tmp_path_factory.mktemp("engine")
+    with DuckDbFeedReader(folder, memory_limit_mb=400, threads=2, small_file_bytes=0) as unhurried:
+        yield Readers(feed_reader, unhurried)
 
 
 @pytest.fixture

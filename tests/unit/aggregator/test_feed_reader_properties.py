@@ -10,13 +10,12 @@ import pytest
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
-from services.aggregator.adapters.duckdb_feeds import DuckDbFeedReader
 from services.aggregator.errors import UnreadableFeed
 from tests.oracle.books import Books, Expected, Key, Sums, expect
 from tests.oracle.fatal import Fatal
 from tests.oracle.large_feeds import Large
 from tests.oracle.random_feeds import Dialect, Feed, Table, dialects, feeds, file_of, tables, unreadable_feeds
-from tests.oracle.readings import Reading, read
+from tests.oracle.readings import Readers, Reading, read
 from tests.oracle.slow_settings import slow_is_fine
 
 
@@ -42,14 +41,14 @@ def _agree(reading: Reading, expected: Expected) -> None:
 
 @settings(slow_is_fine, max_examples=250)
 @given(feed=feeds())
-def test_the_reader_and_the_oracle_agree(feed_reader: DuckDbFeedReader, folder: Path, feed: Feed) -> None:
-    _agree(read(feed_reader, folder, feed.content, feed.asked), expect(feed.content, feed.asked))
+def test_the_reader_and_the_oracle_agree(feed_readers: Readers, folder: Path, feed: Feed) -> None:
+    _agree(read(feed_readers, folder, feed.content, feed.asked), expect(feed.content, feed.asked))
 
 
 @settings(slow_is_fine, max_examples=120)
 @given(feed=feeds(options=True))
-def test_they_agree_on_feeds_that_need_options(feed_reader: DuckDbFeedReader, folder: Path, feed: Feed) -> None:
-    _agree(read(feed_reader, folder, feed.content, feed.asked), expect(feed.content, feed.asked))
+def test_they_agree_on_feeds_that_need_options(feed_readers: Readers, folder: Path, feed: Feed) -> None:
+    _agree(read(feed_readers, folder, feed.content, feed.asked), expect(feed.content, feed.asked))
 
 
 @pytest.mark.parametrize(
@@ -68,10 +67,10 @@ def test_they_agree_on_feeds_that_need_options(feed_reader: DuckDbFeedReader, fo
     ],
 )
 def test_they_agree_where_the_borders_of_blocks_and_batches_lie(
-    feed_reader: DuckDbFeedReader, folder: Path, large: Large, end: bytes
+    feed_readers: Readers, folder: Path, large: Large, end: bytes
 ) -> None:
     content = large.content() + end
-    reading, expected = read(feed_reader, folder, content), expect(content)
+    reading, expected = read(feed_readers, folder, content), expect(content)
     # Compared in parts: a difference of thousands of lines tells nobody anything.
     assert vars(reading.books) | {"issues": [], "contributions": {}} == vars(expected.books) | {
         "issues": [],
@@ -86,13 +85,11 @@ def test_they_agree_where_the_borders_of_blocks_and_batches_lie(
 
 @settings(slow_is_fine, max_examples=60)
 @given(feed=unreadable_feeds())
-def test_they_refuse_the_same_feeds_for_the_same_reason(
-    feed_reader: DuckDbFeedReader, folder: Path, feed: Feed
-) -> None:
+def test_they_refuse_the_same_feeds_for_the_same_reason(feed_readers: Readers, folder: Path, feed: Feed) -> None:
     with pytest.raises(Fatal) as expected:
         expect(feed.content, feed.asked)
     with pytest.raises(UnreadableFeed) as refused:
-        read(feed_reader, folder, feed.content, feed.asked)
+        read(feed_readers, folder, feed.content, feed.asked)
     event(expected.value.code)
     assert refused.value.code == expected.value.code
     if expected.value.offset is not None:
@@ -101,9 +98,9 @@ def test_they_refuse_the_same_feeds_for_the_same_reason(
 
 @settings(slow_is_fine, max_examples=30)
 @given(feed=feeds())
-def test_what_was_recognised_is_told(feed_reader: DuckDbFeedReader, folder: Path, feed: Feed) -> None:
+def test_what_was_recognised_is_told(feed_readers: Readers, folder: Path, feed: Feed) -> None:
     layout = expect(feed.content, feed.asked).layout
-    recognised = read(feed_reader, folder, feed.content, feed.asked).recognised
+    recognised = read(feed_readers, folder, feed.content, feed.asked).recognised
     assert (recognised.format, recognised.layout) == ("csv", layout.name)
     assert sorted(recognised.ignored_columns) == sorted(layout.ignored)
     if layout.header:
@@ -124,31 +121,29 @@ def _with_header(table: Table) -> bool:
 @settings(slow_is_fine, max_examples=40)
 @given(table=tables().filter(_with_header), one=dialects(), other=dialects())
 def test_the_same_rows_in_another_dialect_give_the_same_books(
-    feed_reader: DuckDbFeedReader, folder: Path, table: Table, one: Dialect, other: Dialect
+    feed_readers: Readers, folder: Path, table: Table, one: Dialect, other: Dialect
 ) -> None:
     first, second = (file_of(table, dialect) for dialect in (one, other))
-    gists = [_gist(read(feed_reader, folder, feed.content, feed.asked).books) for feed in (first, second)]
+    gists = [_gist(read(feed_readers, folder, feed.content, feed.asked).books) for feed in (first, second)]
     assert gists[0] == gists[1]
 
 
 @settings(slow_is_fine, max_examples=30)
 @given(table=tables(ids=False).filter(_with_header), seed=st.integers(0, 9))
-def test_rows_without_ids_may_come_in_any_order(
-    feed_reader: DuckDbFeedReader, folder: Path, table: Table, seed: int
-) -> None:
+def test_rows_without_ids_may_come_in_any_order(feed_readers: Readers, folder: Path, table: Table, seed: int) -> None:
     shuffled = replace(table, rows=random.Random(seed).sample(table.rows, len(table.rows)))
-    gists = [_gist(read(feed_reader, folder, file_of(t, Dialect()).content).books) for t in (table, shuffled)]
+    gists = [_gist(read(feed_readers, folder, file_of(t, Dialect()).content).books) for t in (table, shuffled)]
     assert gists[0] == gists[1]
 
 
 @settings(slow_is_fine, max_examples=30)
 @given(table=tables(ids=False).filter(lambda table: bool(table.header) and len(table.rows) > 1), data=st.data())
 def test_a_feed_in_two_parts_comes_to_the_same(
-    feed_reader: DuckDbFeedReader, folder: Path, table: Table, data: st.DataObject
+    feed_readers: Readers, folder: Path, table: Table, data: st.DataObject
 ) -> None:
     cut = data.draw(st.integers(1, len(table.rows) - 1))
     tables_read = [table, replace(table, rows=table.rows[:cut]), replace(table, rows=table.rows[cut:])]
-    whole, *parts = (read(feed_reader, folder, file_of(t, Dialect()).content).books for t in tables_read)
+    whole, *parts = (read(feed_readers, folder, file_of(t, Dialect()).content).books for t in tables_read)
     for name in ("received", "accepted", "rejected", "duplicate", "skipped"):
         assert getattr(whole, name) == sum(getattr(part, name) for part in parts)
     sums: Counter[tuple[Key, str]] = Counter()

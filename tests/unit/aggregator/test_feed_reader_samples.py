@@ -9,11 +9,10 @@ from typing import Any
 
 import pytest
 
-from services.aggregator.adapters.duckdb_feeds import DuckDbFeedReader
 from services.aggregator.errors import UnreadableFeed
 from tests.oracle.books import Books, expect
 from tests.oracle.fatal import Fatal
-from tests.oracle.readings import read
+from tests.oracle.readings import Readers, read
 from tests.oracle.rows import Asked
 
 SAMPLES = Path(__file__).parents[2] / "samples" / "feeds"
@@ -49,15 +48,15 @@ def told(layout: str, books: Books) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
-def test_a_sample_is_read_as_is_written_beside_it(feed_reader: DuckDbFeedReader, tmp_path: Path, path: Path) -> None:
+def test_a_sample_is_read_as_is_written_beside_it(feed_readers: Readers, tmp_path: Path, path: Path) -> None:
     expected = expected_of(path)
     if error := expected.get("error"):
         with pytest.raises(UnreadableFeed) as refused:
-            read(feed_reader, tmp_path, path.read_bytes(), asked_of(expected))
+            read(feed_readers, tmp_path, path.read_bytes(), asked_of(expected))
         assert refused.value.code == error["code"]
         assert error.get("tells", "") in refused.value.message
         return
-    reading = read(feed_reader, tmp_path, path.read_bytes(), asked_of(expected))
+    reading = read(feed_readers, tmp_path, path.read_bytes(), asked_of(expected))
     assert told(reading.layout, reading.books) == _sorted(expected)
 
 

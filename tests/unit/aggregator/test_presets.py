@@ -10,13 +10,12 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 
-from services.aggregator.adapters.duckdb_feeds import DuckDbFeedReader
 from services.aggregator.rules.presets import AMAZON_ALL_ORDERS, SHOPIFY_ORDERS, Preset
 from tests.oracle.books import Books, expect, is_personal
 from tests.oracle.layouts import fold
 from tests.oracle.random_feeds import Dialect, Table, dialects, file_of
 from tests.oracle.random_presets import PERSONAL, amazon_tables, shopify_tables
-from tests.oracle.readings import Reading, read
+from tests.oracle.readings import Readers, Reading, read
 from tests.oracle.returned_csv import RETURNED
 from tests.oracle.slow_settings import slow_is_fine
 
@@ -65,11 +64,9 @@ def _names_no_buyer(reading: Reading) -> None:
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
-def test_a_recorded_export_is_read_as_is_written_beside_it(
-    feed_reader: DuckDbFeedReader, tmp_path: Path, path: Path
-) -> None:
+def test_a_recorded_export_is_read_as_is_written_beside_it(feed_readers: Readers, tmp_path: Path, path: Path) -> None:
     expected = json.loads(path.with_suffix(".json").read_text("utf-8"))
-    reading = read(feed_reader, tmp_path, path.read_bytes())
+    reading = read(feed_readers, tmp_path, path.read_bytes())
     assert told(reading.layout, reading.books) == expected
 
 
@@ -113,10 +110,8 @@ def test_of_the_documented_columns_those_about_buyers_are_personal(preset: Prese
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
-def test_no_buyer_is_named_in_anything_that_is_written(
-    feed_reader: DuckDbFeedReader, tmp_path: Path, path: Path
-) -> None:
-    reading = read(feed_reader, tmp_path, path.read_bytes())
+def test_no_buyer_is_named_in_anything_that_is_written(feed_readers: Readers, tmp_path: Path, path: Path) -> None:
+    reading = read(feed_readers, tmp_path, path.read_bytes())
     assert reading.rejected_rows == reading.books.rejected > 0
     _names_no_buyer(reading)
 
@@ -124,11 +119,11 @@ def test_no_buyer_is_named_in_anything_that_is_written(
 @settings(slow_is_fine, max_examples=50)
 @given(table=amazon_tables() | shopify_tables(), dialect=dialects())
 def test_the_reader_and_the_oracle_agree_on_random_exports(
-    feed_reader: DuckDbFeedReader, folder: Path, table: Table, dialect: Dialect
+    feed_readers: Readers, folder: Path, table: Table, dialect: Dialect
 ) -> None:
     feed = file_of(table, dialect)
     expected = expect(feed.content, feed.asked)
-    reading = read(feed_reader, folder, feed.content, feed.asked)
+    reading = read(feed_readers, folder, feed.content, feed.asked)
     assert told(reading.layout, reading.books) == told(expected.layout.name, expected.books)
     assert {c: n for c, n in reading.books.totals.items() if n} == expected.books.totals
     _names_no_buyer(reading)
@@ -137,14 +132,14 @@ def test_the_reader_and_the_oracle_agree_on_random_exports(
 @settings(slow_is_fine, max_examples=30)
 @given(table=amazon_tables() | shopify_tables())
 def test_a_line_sent_back_mended_counts_on_its_orders_day_and_in_its_currency(
-    feed_reader: DuckDbFeedReader, folder: Path, table: Table
+    feed_readers: Readers, folder: Path, table: Table
 ) -> None:
     """Also a continuation line that comes back without its order's first line."""
     quantity = next(at for at, name in enumerate(table.header) if "quantity" in name)
     rows = [row for row in table.rows if row[quantity] in ("1", "2")]
-    fine = read(feed_reader, folder, file_of(replace(table, rows=rows), Dialect()).content)
+    fine = read(feed_readers, folder, file_of(replace(table, rows=rows), Dialect()).content)
     spoilt = [[*row[:quantity], "?", *row[quantity + 1 :]] for row in rows]
-    sent = read(feed_reader, folder, file_of(replace(table, rows=spoilt), Dialect()).content)
+    sent = read(feed_readers, folder, file_of(replace(table, rows=spoilt), Dialect()).content)
     returned = list(csv.reader(io.StringIO(sent.rejected.decode("utf-8-sig"), newline="")))
     column = [fold(name) for name in returned[0]].index(fold(table.header[quantity]))
     line = [fold(name) for name in returned[0]].index(fold(RETURNED[0]))
@@ -152,5 +147,5 @@ def test_a_line_sent_back_mended_counts_on_its_orders_day_and_in_its_currency(
         row[column] = rows[int(row[line]) - 2][quantity]
     mended = io.StringIO(newline="")
     csv.writer(mended).writerows(returned)
-    back = read(feed_reader, folder, mended.getvalue().encode())
+    back = read(feed_readers, folder, mended.getvalue().encode())
     assert back.books.contributions == fine.books.contributions

@@ -8,11 +8,10 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 
-from services.aggregator.adapters.duckdb_feeds import DuckDbFeedReader
 from tests.oracle.books import Expected, RejectedRow, expect, shown
 from tests.oracle.layouts import fold
 from tests.oracle.random_feeds import Dialect, Feed, Table, feeds, file_of, tables
-from tests.oracle.readings import Reading, read
+from tests.oracle.readings import Readers, Reading, read
 from tests.oracle.returned_csv import RETURNED, ReturnedRow, is_dangerous, parse, unguarded
 from tests.oracle.slow_settings import slow_is_fine
 
@@ -61,9 +60,9 @@ def _first_errors(reading: Reading) -> list[tuple[int | None, str, str, str]]:
 
 @settings(slow_is_fine, max_examples=80)
 @given(feed=feeds(options=True))
-def test_every_rejected_row_is_in_it_as_it_came(feed_reader: DuckDbFeedReader, folder: Path, feed: Feed) -> None:
+def test_every_rejected_row_is_in_it_as_it_came(feed_readers: Readers, folder: Path, feed: Feed) -> None:
     expected = expect(feed.content, feed.asked)
-    reading = read(feed_reader, folder, feed.content, feed.asked)
+    reading = read(feed_readers, folder, feed.content, feed.asked)
     assert reading.rejected_rows == expected.books.rejected
     assert b"\r" not in reading.rejected.partition(b"\n")[0]
     csv_back = parse(reading.rejected)
@@ -86,12 +85,12 @@ def _first_lines(content: bytes) -> list[int]:
 @settings(slow_is_fine, max_examples=30)
 @given(feed=feeds())
 def test_sent_back_unchanged_it_is_rejected_again_for_the_same_reasons(
-    feed_reader: DuckDbFeedReader, folder: Path, feed: Feed
+    feed_readers: Readers, folder: Path, feed: Feed
 ) -> None:
     """A conflict needs the row that it conflicts with, and a row that was no row has no columns to be wrong in."""
     expected = expect(feed.content, feed.asked)
-    rejected = read(feed_reader, folder, feed.content, feed.asked).rejected
-    again = read(feed_reader, folder, rejected, feed.asked)
+    rejected = read(feed_readers, folder, feed.content, feed.asked).rejected
+    again = read(feed_readers, folder, rejected, feed.asked)
     assert again.books.received == expected.books.rejected
     codes: dict[int, set[tuple[str, str]]] = {}
     for issue in again.issues:
@@ -102,7 +101,7 @@ def test_sent_back_unchanged_it_is_rejected_again_for_the_same_reasons(
             assert line in codes
         elif (CONFLICT, "transaction_id") not in row.codes:
             assert codes[line] == row.codes
-    third = read(feed_reader, folder, again.rejected, feed.asked)
+    third = read(feed_readers, folder, again.rejected, feed.asked)
     conflicts = again.books.totals.get(CONFLICT, 0)
     assert again.books.rejected - conflicts <= third.books.rejected <= again.books.rejected
 
@@ -110,13 +109,13 @@ def test_sent_back_unchanged_it_is_rejected_again_for_the_same_reasons(
 @settings(slow_is_fine, max_examples=30)
 @given(table=tables(ids=False).filter(lambda table: bool(table.header)))
 def test_what_is_fixed_in_it_counts_as_if_it_had_never_been_wrong(
-    feed_reader: DuckDbFeedReader, folder: Path, table: Table
+    feed_readers: Readers, folder: Path, table: Table
 ) -> None:
     """The quantity of every row is spoilt, sent, mended in rejected.csv, and sent back."""
-    fine = read(feed_reader, folder, file_of(table, Dialect()).content)
+    fine = read(feed_readers, folder, file_of(table, Dialect()).content)
     at = table.fields.index("quantity")
     spoilt = Table(table.fields, table.header, [[*r[:at], "?" + r[at], *r[at + 1 :]] for r in table.rows], table.asked)
-    sent = read(feed_reader, folder, file_of(spoilt, Dialect()).content)
+    sent = read(feed_readers, folder, file_of(spoilt, Dialect()).content)
     assert sent.books.accepted == 0
     rows = list(csv.reader(io.StringIO(sent.rejected.decode("utf-8-sig"), newline="")))
     column = [fold(name) for name in rows[0]].index(fold(table.header[at]))
@@ -124,7 +123,7 @@ def test_what_is_fixed_in_it_counts_as_if_it_had_never_been_wrong(
         row[column] = row[column].removeprefix("?")
     mended = io.StringIO(newline="")
     csv.writer(mended).writerows(rows)
-    back = read(feed_reader, folder, mended.getvalue().encode())
+    back = read(feed_readers, folder, mended.getvalue().encode())
     assert back.books.contributions == fine.books.contributions
     assert back.books.accepted == fine.books.accepted
     assert back.books.received == sent.books.received
