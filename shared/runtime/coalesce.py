@@ -86,6 +86,9 @@ class Coalescer(Generic[Item, Result]):
             results = await self._send([item for item, _ in batch])
         except Exception as error:  # handed to every caller: each decides for itself
             results = [error] * len(batch)
+        if len(results) != len(batch):
+            told = f"{len(results)} results for {len(batch)} items: whose they are cannot be told"
+            results = [RuntimeError(told)] * len(batch)
         for (_, future), result in zip(batch, results, strict=True):
             if future.done():
                 continue

@@ -39,7 +39,10 @@ give up messages after some."""
 
 
 class SqsWorker:
-    """Consumes one queue, and its overflow, until `stop()`; `run()` returns when all held is finished or released."""
+    """Consumes one queue, and its overflow, until `stop()`; `run()` returns when all held is finished or released.
+
+    It raises if what keeps its messages ends: they would reappear while they are in work, and nobody would notice.
+    """
 
     def __init__(
         self,
@@ -72,14 +75,24 @@ class SqsWorker:
     async def run(self) -> None:
         lanes = [lane for lane in (self._queue, self._overflow) if lane]
         keeping = [asyncio.create_task(self._held.keep_hidden()), asyncio.create_task(self._give_back_overdue())]
+        for task in keeping:
+            task.add_done_callback(self._keeper_ended)
         try:
             await asyncio.gather(*(self._receive_all(lane) for lane in lanes))
             await asyncio.gather(*(self._way_out.give_back(waiting.message) for waiting in self._room.leave()))
             await self._finish()
+            for task in keeping:
+                if task.done():
+                    task.result()
         finally:
             for task in keeping:
                 task.cancel()
             await asyncio.wait(keeping)
+
+    def _keeper_ended(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled():
+            log.error("queue.keeper_died", queue=self._queue.url, error=repr(task.exception()))
+        self.stop()
 
     # --- in -------------------------------------------------------------------------------------------------------
 

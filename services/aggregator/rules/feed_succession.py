@@ -124,11 +124,11 @@ def succession(
     newer = [each for each in applied if is_newer(each.place, feed.place, listed)]
     if newer:
         return Superseded(_foremost(newer, listed).feed_id)
-    if rows and rows.corrected > rows.rejected:
-        return _corrected_already(rows)
     replaced = [named.feed_id] if named and options.replaces else []
     # Asked by name, the very feed with these bytes is replaced; as an earlier version it simply goes on counting.
     duplicate = same_content if same_content and same_content.feed_id not in replaced else None
+    if rows and rows.corrected > rows.rejected:
+        return _corrected_already(rows, duplicate)
     if (
         named
         and options.corrects
@@ -185,8 +185,16 @@ def _relation_refused(feed: KnownFeed, options: FeedOptions, named: KnownFeed | 
     return None
 
 
-def _corrected_already(rows: CorrectedRows) -> Refused:
-    """Of a feed that is read anew: what was corrected must not count a second time, in the feed itself."""
+def _corrected_already(rows: CorrectedRows, duplicate_of: KnownFeed | None) -> Refused:
+    """Of a feed that is read anew: what was corrected must not count a second time, in the feed itself, or in the one
+    whose duplicate it would become."""
+    if duplicate_of:
+        message = (
+            f"the same bytes count in feed {duplicate_of.feed_id} by now, but the feeds that correct this one brought"
+            f" {rows.corrected} of its rows: beside that feed some would count twice; withdraw those feeds"
+            " (`corrected_by`) first, or leave this one be"
+        )
+        return _refused("reference/corrected_already", message)
     message = (
         f"read so, {rows.rejected} rows of this feed are rejected, but the feeds that correct it brought"
         f" {rows.corrected}: some would count twice; withdraw those feeds (`corrected_by`) first, or leave this one be"

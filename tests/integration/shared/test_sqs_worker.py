@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from shared.runtime.dispositions import Disposition, Done, Reject, Retry
+from shared.runtime.held_messages import HeldMessages
 from shared.runtime.retry_policy import Backoff
 from shared.runtime.sqs_queue import QueueMessage
 from shared.runtime.sqs_worker import SqsWorker
@@ -223,3 +224,37 @@ async def test_an_unforeseen_fault_while_receiving_does_not_end_the_consumer(
 
     async with _running(SqsWorker(sqs, queue, handler, _limits())):
         await until(handled)
+
+
+@pytest.mark.parametrize("keeper", ["keep_hidden", "give_back_overdue"])
+async def test_the_loop_ends_with_the_fault_of_what_keeps_its_messages(
+    sqs: "SQSClient", monkeypatch: pytest.MonkeyPatch, keeper: str
+) -> None:
+    """So that readiness sees it; what is in work is finished first, and what is not goes back to the queue."""
+    queue, started, fail = await _queue(sqs, "keeper"), asyncio.Event(), asyncio.Event()
+    finish, done = asyncio.Event(), list[str]()
+
+    async def fault(_: object) -> None:
+        await fail.wait()
+        raise ValueError("a fault of ours")
+
+    async def work(message: QueueMessage) -> Disposition:
+        started.set()
+        await finish.wait()
+        done.append(message.body)
+        return Done()
+
+    if keeper == "keep_hidden":
+        monkeypatch.setattr(HeldMessages, "keep_hidden", fault)
+    else:
+        monkeypatch.setattr(SqsWorker, "_give_back_overdue", fault)
+    await sqs.send_message(QueueUrl=queue, MessageBody="in work")
+    running = asyncio.create_task(SqsWorker(sqs, queue, work, _limits()).run())
+    await asyncio.wait_for(started.wait(), DEADLINE_SECONDS)
+    assert not running.done()
+    fail.set()
+    finish.set()
+    with pytest.raises(ValueError, match="a fault of ours"):
+        await asyncio.wait_for(running, DEADLINE_SECONDS)
+    assert done == ["in work"]
+    assert await _left(sqs, queue) == 0

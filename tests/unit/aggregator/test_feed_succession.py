@@ -75,6 +75,16 @@ def test_a_feed_read_anew_rejects_no_fewer_rows_than_its_corrections_bring(
         else:
             assert isinstance(decision, Refused)
             assert decision.error.code == "reference/corrected_already"
+            told = f"{rejected} rows of this feed are rejected" if same is None else f"count in feed {same.feed_id}"
+            assert told in decision.error.message
+
+
+def test_a_feed_that_replaces_the_one_with_its_bytes_is_judged_by_its_own_rows() -> None:
+    decision = succession(
+        OWN, REPLACES, named=OTHER, versions=(), same_content=OTHER, rows=CorrectedRows(5, 1, corrected=2)
+    )
+    assert isinstance(decision, Refused)
+    assert "1 rows of this feed are rejected" in decision.error.message
 
 
 def test_who_replaces_a_feed_brings_as_many_rows_as_it_likes() -> None:

@@ -84,3 +84,16 @@ async def test_who_gave_up_before_its_batch_went_out_is_not_in_it() -> None:
     with pytest.raises(asyncio.CancelledError):
         await given_up
     assert batches.sent == [[1], [3]]
+
+
+async def test_a_wrong_number_of_results_is_an_error_for_every_caller_and_the_next_call_goes_out() -> None:
+    answers: list[list[int | Exception]] = [[2], [2, 4, 6], [8]]
+
+    async def send(_: Sequence[int]) -> list[int | Exception]:
+        return answers.pop(0)
+
+    double = Coalescer(send, most=2)
+    for _ in range(2):
+        ends = await asyncio.gather(double(1), double(2), return_exceptions=True)
+        assert [type(end) for end in ends] == [RuntimeError] * 2
+    assert await double(4) == 8
