@@ -127,6 +127,10 @@ class ConcludeFeed:
         feed = work.claim.feed
         if work.options.replaces or work.options.corrects:
             await self._look_ahead(work)
+        if work.options.corrects:
+            # Its rows come back as they were handed back: written as in the feed that they are of.
+            corrected = await self._ports.feeds.options_of(work.options.corrects, feed.seller_id)
+            work.options = work.options.written_like(corrected) if corrected else work.options
         with self._scratch_files() as (path, rejected):
             work.sha256 = await self._fetch(work, facts, path)
             await self._look_ahead(work)

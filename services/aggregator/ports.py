@@ -161,6 +161,10 @@ class Feeds(Protocol):
         """Give the feed back to the queue. Does nothing if it is no longer ours."""
         ...
 
+    async def options_of(self, feed_id: UUID, seller_id: str) -> FeedOptions | None:
+        """What that seller's feed was last read with; None if it is not known, or was not read."""
+        ...
+
     async def find_known(self, feeds: Sequence[FeedIdentity]) -> UUID | None:
         """The id among these under which its object is recorded already."""
         ...

@@ -116,7 +116,14 @@ class FeedOptions(Contract):
         named = {name.lower().replace("-", "_"): value for name, value in metadata.items()}
         return cls.from_texts({name: unquote(value) for name, value in named.items() if name in cls.model_fields})
 
+    def written_like(self, other: "FeedOptions") -> Self:
+        """With dates and decimals read as those of another feed, where nothing was said about them."""
+        like = {name: getattr(other, name) for name in ("date_format", "decimal_separator")}
+        return self.model_copy(
+            update={name: value for name, value in like.items() if name not in self.model_fields_set}
+        )
+
     def to_metadata(self) -> dict[str, str]:
-        """What differs from the defaults, as S3 metadata: ASCII, percent-encoded, names with hyphens."""
-        given = self.model_dump(mode="json", exclude_defaults=True, exclude_none=True)
+        """What was said, as S3 metadata: ASCII, percent-encoded, names with hyphens."""
+        given = self.model_dump(mode="json", exclude_unset=True, exclude_none=True)
         return {name.replace("_", "-"): quote(str(value), safe=" /:;,") for name, value in given.items()}

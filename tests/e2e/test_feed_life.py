@@ -22,7 +22,8 @@ def events(product: Product, feed_id: object) -> list[str]:
 
 
 def test_rejected_rows_come_back_are_mended_and_count_once(product: Product, seller: str) -> None:
-    faulty = product.finished(product.upload(FAULTY, "sales.csv", seller_id=seller).feed_id)
+    content = FAULTY.replace(b"two;9,50", b"two;1.500")
+    faulty = product.finished(product.upload(content, "sales.csv", seller_id=seller, decimal_separator=",").feed_id)
     assert faulty.counts == Counts(rows_received=2, rows_accepted=1, rows_rejected=1)
     report = product.get(f"/api/feeds/{faulty.feed_id}/report")
     assert [(issue["line"], issue["field"], issue["code"]) for issue in report["issues"]] == [
@@ -41,7 +42,7 @@ def test_rejected_rows_come_back_are_mended_and_count_once(product: Product, sel
     )
 
     assert correction.counts == Counts(rows_received=1, rows_accepted=1)
-    assert revenues(product, seller) == {"Shirt": Decimal("47.50")}
+    assert revenues(product, seller) == {"Shirt": 19 + 3 * Decimal(1500)}, "read with the options of what it corrects"
     corrected = product.finished(faulty.feed_id)
     assert (corrected.corrected_by, corrected.rows_corrected) == ([correction.feed_id], 1)
     assert events(product, faulty.feed_id)[-1] == "corrected"

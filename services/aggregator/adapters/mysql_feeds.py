@@ -63,6 +63,8 @@ WHERE feed_id = %s AND fence = %s AND processing_status = 'IN_PROGRESS'"""
 
 _HELD = "SELECT fence FROM feeds WHERE feed_id = %s AND fence = %s AND processing_status = 'IN_PROGRESS' FOR UPDATE"
 
+_OPTIONS = "SELECT options FROM feeds WHERE feed_id = %s AND seller_id = %s"
+
 _RELEASE = """
 UPDATE feeds SET processing_status = 'IN_QUEUE', phase = NULL, percent = NULL, lease_owner = NULL,
     lease_expires_at = NULL, updated_at = UTC_TIMESTAMP(6)
@@ -136,6 +138,12 @@ class MySqlFeeds:
 
         with mysql_outages():
             await retry_contention(release)
+
+    async def options_of(self, feed_id: UUID, seller_id: str) -> FeedOptions | None:
+        with mysql_outages():
+            async with self._pool.session() as session:
+                row = await session.row(_OPTIONS, (str(feed_id), seller_id))
+        return FeedOptions.model_validate_json(row["options"]) if row and row["options"] else None
 
     async def find_known(self, feeds: Sequence[FeedIdentity]) -> UUID | None:
         with mysql_outages():

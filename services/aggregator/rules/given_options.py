@@ -17,7 +17,7 @@ def options_of(metadata: Mapping[str, str], overrides: Mapping[str, str | None])
         given = FeedOptions.from_metadata(kept)
         if not asked:
             return given
-        texts = given.model_dump(mode="json", exclude_defaults=True, exclude_none=True)
+        texts = given.model_dump(mode="json", exclude_unset=True, exclude_none=True)
         return FeedOptions.from_texts({name: str(value) for name, value in texts.items()} | asked)
     except (ValueError, ValidationError) as error:
         return FeedError(code="reference/invalid_option", message=str(error))

@@ -91,6 +91,11 @@ class MemoryStore:
         except LeaseLost:
             return
 
+    async def options_of(self, feed_id: UUID, seller_id: str) -> FeedOptions | None:
+        self.at("options_of")
+        row = self.rows.get(feed_id)
+        return row.conclusion.options if row and row.conclusion and row.feed.seller_id == seller_id else None
+
     async def find_known(self, feeds: Sequence[FeedIdentity]) -> UUID | None:
         self.at("find_known")
         for feed in feeds:

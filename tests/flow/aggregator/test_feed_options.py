@@ -101,6 +101,20 @@ async def corrected_and_replaced(world: World) -> tuple[Stored, Stored]:
     return fixed, await applied(world, "acme/new.csv", b"shirt,3\nsock,1\n?\n", replaces=str(original.feed.feed_id))
 
 
+async def test_a_correction_is_read_as_the_feed_that_it_corrects_unless_it_says_otherwise(world: World) -> None:
+    original = await applied(
+        world, "acme/a.csv", MIXED, decimal_separator=",", date_format="%d/%m/%Y", on_error="continue"
+    )
+    corrects = str(original.feed.feed_id)
+    fixed = await applied(world, "acme/fixed.csv", b"sock,1\n", corrects=corrects)
+    read = world.reader.requests[-1].options
+    assert (read.decimal_separator, read.date_format) == (",", "%d/%m/%Y")
+    assert fixed.conclusion
+    assert fixed.conclusion.options == read, "the report says how it was read"
+    await applied(world, "acme/own.csv", b"sock,1\nhat,1\n", corrects=corrects, decimal_separator=".")
+    assert world.reader.requests[-1].options.decimal_separator == "."
+
+
 async def test_the_report_of_a_replacement_warns_of_corrections_that_count_on(world: World) -> None:
     fixed, row = await corrected_and_replaced(world)
     assert row.conclusion

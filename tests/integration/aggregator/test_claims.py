@@ -16,6 +16,7 @@ from services.aggregator.rules.reading_progress import Progress
 from shared.runtime.mysql import MySqlLimits, MySqlPool
 from shared.runtime.mysql_address import MySqlAddress
 from shared.schemas.events import Phase
+from shared.schemas.feed_options import FeedOptions
 from shared.schemas.feeds import FeedError, ProcessingStatus
 from tests.integration.aggregator.records import Records, done, dropped
 
@@ -103,6 +104,17 @@ async def test_a_recorded_object_is_found_under_the_id_it_has(feeds: MySqlFeeds)
     await claimed(feeds)
     assert await feeds.find_known([stranger, FEED]) == FEED.feed_id
     assert await feeds.find_known([replace(FEED, ref=replace(FEED.ref, version_id="v2"))]) is None
+
+
+async def test_what_a_feed_was_read_with_is_known_to_its_seller(feeds: MySqlFeeds, pool: MySqlPool) -> None:
+    assert await feeds.options_of(FEED.feed_id, "acme") is None
+    claim = await claimed(feeds)
+    assert await feeds.options_of(FEED.feed_id, "acme") is None
+    options = FeedOptions(decimal_separator=",")
+    unread = failed(FeedError(code="format/unknown_layout", message="no"), Phase.READ)
+    await MySqlLedger(pool).commit(claim, replace(unread, options=options), None)
+    assert await feeds.options_of(FEED.feed_id, "acme") == options
+    assert await feeds.options_of(FEED.feed_id, "rival") is None
 
 
 async def test_names_outside_of_ascii_are_kept_as_they_are(feeds: MySqlFeeds, records: Records) -> None:
