@@ -29,6 +29,8 @@ _DAY = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
 _DAY_LENGTH = len("2026-03-04")
 _FIRST_DAY = date(1970, 1, 1)
 _ID = re.compile(TEXT)
+_MOST_COLUMNS = 100
+"""Of a wider file the pattern would take longer, and more memory, than it saves."""
 _PLACES = Decimal("0.0001")
 _TOLERATED = Decimal("0.005")
 """What rounding a unit price to hundredths can explain, for each unit."""
@@ -51,8 +53,10 @@ def add_up_plain_lines(text: str, lines: int, scan: PlainScan, object_day: date)
     Of `scan` everything but the path is used. Rows without a date are of `object_day`.
     """
     layout, style = scan.layout, scan.style
-    not_told = layout.preset is not None or "amount" not in layout.columns.position or style.date_form_is_declared
-    if not_told or (scan.is_framed and FAULT in text) or (style.is_padded and '"' in text):
+    is_told = "amount" in layout.columns.position and layout.columns.width <= _MOST_COLUMNS
+    if not is_told or layout.preset or style.date_form_is_declared:
+        return None
+    if (scan.is_framed and FAULT in text) or (style.is_padded and '"' in text):
         return None
     sums: dict[Key, Sums] = {}
     try:
@@ -90,7 +94,7 @@ def _columns(text: str, rows: int, scan: PlainScan) -> Columns:
     return {field: [cell.strip(around) for cell in cells] if around else cells for field, cells in columns.items()}
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=64)
 def _line_pattern(
     delimiter: str, fields: tuple[str, ...], forms: tuple[tuple[str, str], ...], blanks: str, surplus: int
 ) -> re.Pattern[str]:

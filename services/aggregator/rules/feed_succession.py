@@ -121,7 +121,9 @@ def succession(
         return refusal
     same_kind = [each for each in versions if (each.seller_id, each.feed_type) == (feed.seller_id, feed.feed_type)]
     applied = [each for each in same_kind if each.has_applied]
-    newer = [each for each in applied if is_newer(each.place, feed.place, listed)]
+    # A newer version that is a duplicate of this very feed counts nothing in its place.
+    others = [each for each in applied if each.duplicate_of != feed.feed_id]
+    newer = [each for each in others if is_newer(each.place, feed.place, listed)]
     if newer:
         return Superseded(_foremost(newer, listed).feed_id)
     replaced = [named.feed_id] if named and options.replaces else []

@@ -117,7 +117,8 @@ class SequentialModel:
             if refusal := _refusal(feed, verb, named):
                 yield _with(fates, place, _failed(fate, refusal))
                 return
-        newer = [at for at in self._versions(place) if at > place and _has_applied(fates[at])]
+        later = [at for at in self._versions(place) if at > place and _has_applied(fates[at])]
+        newer = [at for at in later if fates[at].duplicate_of != feed.feed_id]
         if newer:
             by = max([at for at in newer if fates[at].counts] or newer)
             yield _with(fates, place, _superseded(fate, self._feeds[by].feed_id))

@@ -196,6 +196,12 @@ def test_a_newer_version_that_is_not_applied_changes_nothing(newer: KnownFeed) -
     assert decided(NONE, None, newer) == Succession()
 
 
+def test_a_newer_version_that_is_a_duplicate_of_this_very_feed_does_not_keep_it_from_being_read_anew() -> None:
+    duplicate = replace(known(6), duplicate_of=OWN.feed_id, counts=False)
+    assert decided(NONE, None, duplicate) == Succession()
+    assert decided(NONE, None, duplicate, known(7)) == Superseded(UUID(int=7))
+
+
 def test_the_same_bytes_are_a_duplicate() -> None:
     assert decided(same=known(2)) == Succession((), known(2))
 

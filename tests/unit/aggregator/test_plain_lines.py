@@ -103,6 +103,12 @@ def test_of_a_file_with_anything_else_nothing_is_told(plain: str, odd: str) -> N
     assert added(HEADER + SHIRT + second.replace(plain, odd), framed=True) is None
 
 
+def test_of_a_wide_file_nothing_is_told_for_its_pattern_would_cost_more_than_it_saves() -> None:
+    for more, is_told in ((96, True), (97, False)):
+        text = "product,qty,price,more" + ",x" * more + "\nshirt,1,2," + "," * more + "\n"
+        assert (added(text) is not None) == is_told
+
+
 def test_what_repeats_is_left_to_the_rules() -> None:
     assert added(HEADER + SHIRT + SHIRT) is None
     assert added(HEADER + SHIRT + SHIRT.replace("S-1", "S-2")) is not None
