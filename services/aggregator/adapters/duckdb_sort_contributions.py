@@ -14,7 +14,7 @@ log = structlog.get_logger(__name__)
 
 KEY = "sale_date, product_id, product_name, category, currency"
 """What contributions are grouped by, and their order."""
-_AT_ONCE = 15_000_000
+_AT_ONCE = 6_000_000
 _MORE = (1, 4, 16)
 """How many times as many ranges of keys there are than it takes, if the memory did not suffice for fewer."""
 _SAMPLED_PER_PART = 200
