@@ -30,6 +30,10 @@ class Outage(AggregatorError):
     """Something this service needs does not answer; the same call may succeed later. Never a reason for FATAL."""
 
 
+class EngineFull(Outage):
+    """The reading engine's memory does not suffice for this at once: less at a time, or later, it may."""
+
+
 class Occupied(Outage):
     """Others are at work on this feed, or on so many that this would have to wait; ask again in a moment."""
 

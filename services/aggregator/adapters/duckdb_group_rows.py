@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 
-import duckdb
 import structlog
 
 from services.aggregator.adapters.duckdb_plain_scan import PlainScan
 from services.aggregator.adapters.duckdb_session import FeedSession
+from services.aggregator.errors import EngineFull
 
 log = structlog.get_logger(__name__)
 
@@ -22,7 +22,7 @@ def group_rows(session: FeedSession, scan: PlainScan, attempts: Sequence[int] = 
     for parts in attempts:
         try:
             _group_in(parts, session, scan)
-        except duckdb.OutOfMemoryException:
+        except EngineFull:
             session.drop("groups")
             if parts == attempts[-1]:
                 raise

@@ -5,7 +5,7 @@ from typing import Any
 
 import duckdb
 
-from services.aggregator.errors import Outage
+from services.aggregator.errors import EngineFull, Outage
 
 
 class ParsedStatements:
@@ -44,15 +44,17 @@ class FeedSession:
         self._tables: set[str] = set()
 
     def fetch(self, sql: str, parameters: dict[str, Any] | None = None) -> list[tuple[Any, ...]]:
-        """Runs a statement; all of its rows. Raises Outage where the local disk or memory is at fault.
+        """Runs a statement; all of its rows. Raises Outage where the local disk is at fault, EngineFull for memory.
 
         That can be told from the exception's class: in a text's content DuckDB finds neither of the two.
         """
         try:
             with self._lock:
                 return self._connection.execute(self._statements(sql), parameters or {}).fetchall()
-        except (duckdb.IOException, duckdb.OutOfMemoryException) as error:
-            raise Outage(f"the local disk or memory does not suffice: {str(error).partition(chr(10))[0]}") from error
+        except duckdb.OutOfMemoryException as error:
+            raise EngineFull(f"the memory does not suffice: {_first_line(error)}") from error
+        except duckdb.IOException as error:
+            raise Outage(f"the local disk does not suffice: {_first_line(error)}") from error
 
     def think_less(self) -> None:
         """Statements are run as they are written: for few rows that costs less than finding a better way."""
@@ -83,3 +85,7 @@ class FeedSession:
             if not self._closed:
                 self._closed = True
                 self._connection.close()
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0]

@@ -5,10 +5,10 @@
 from collections.abc import Mapping
 from typing import Any
 
-import duckdb
 import structlog
 
 from services.aggregator.adapters.duckdb_session import FeedSession
+from services.aggregator.errors import EngineFull
 
 log = structlog.get_logger(__name__)
 
@@ -31,7 +31,7 @@ def sort_contributions(
     for more in _MORE:
         try:
             _sort_in((1 + about // at_once) * more, session, rows, keys, parameters)
-        except duckdb.OutOfMemoryException:
+        except EngineFull:
             session.drop("contributions")
             if more == _MORE[-1]:
                 raise

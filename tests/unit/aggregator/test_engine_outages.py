@@ -49,15 +49,15 @@ def test_memory_that_others_hold_is_an_outage(tmp_path: Path, larger_than_memory
         reader.read(larger_than_memory, REQUEST)
 
 
-class FailingOnce:
-    """A connection whose first statement ends with `error`."""
+class FailingScans:
+    """A connection on which the first scans end with `error`."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, error: duckdb.Error) -> None:
+    def __init__(self, connection: duckdb.DuckDBPyConnection, error: duckdb.Error, times: int) -> None:
         self._connection = connection
-        self._errors = [error]
+        self._errors = [error] * times
 
     def execute(self, *arguments: Any) -> duckdb.DuckDBPyConnection:
-        if self._errors:
+        if self._errors and "read_csv" in arguments[0].query:
             raise self._errors.pop()
         return self._connection.execute(*arguments)
 
@@ -71,13 +71,13 @@ def engine() -> Iterator[duckdb.DuckDBPyConnection]:
         yield connection
 
 
-def reading_whose_first_statement_fails(
-    engine: duckdb.DuckDBPyConnection, folder: Path, error: duckdb.Error, *, is_ours: bool
+def reading_whose_first_scans_fail(
+    engine: duckdb.DuckDBPyConnection, folder: Path, error: duckdb.Error, *, times: int = 1, is_ours: bool
 ) -> Reading:
     path = folder / "feed.csv"
     path.write_text("Shirt,1,2.00,2.00\nSock,1,2.00,2.00\n")
     statements = ParsedStatements(engine)
-    connections: list[Any] = [engine.cursor(), FailingOnce(engine.cursor(), error)]
+    connections: list[Any] = [engine.cursor(), FailingScans(engine.cursor(), error, times)]
     return Reading(
         lambda: FeedSession(connections.pop(), statements),
         PreparedText(path, "csv", charset="utf-8", is_ours=is_ours, lines=2),
@@ -89,17 +89,28 @@ def reading_whose_first_statement_fails(
 
 
 @pytest.mark.parametrize("is_ours", [False, True])
-@pytest.mark.parametrize("error", [duckdb.IOException, duckdb.OutOfMemoryException])
+@pytest.mark.parametrize(("error", "times"), [(duckdb.IOException, 1), (duckdb.OutOfMemoryException, 3)])
 def test_an_outage_in_the_scan_is_no_reason_to_read_otherwise(
-    engine: duckdb.DuckDBPyConnection, tmp_path: Path, error: type[duckdb.Error], is_ours: bool
+    engine: duckdb.DuckDBPyConnection, tmp_path: Path, error: type[duckdb.Error], times: int, is_ours: bool
 ) -> None:
+    """Of memory, once several smaller scans did not fit either."""
     with pytest.raises(Outage):
-        reading_whose_first_statement_fails(engine, tmp_path, error("full"), is_ours=is_ours).run()
+        reading_whose_first_scans_fail(engine, tmp_path, error("full"), times=times, is_ours=is_ours).run()
+
+
+@pytest.mark.parametrize("is_ours", [False, True])
+def test_what_does_not_fit_into_memory_at_once_is_read_in_several_scans(
+    engine: duckdb.DuckDBPyConnection, tmp_path: Path, is_ours: bool
+) -> None:
+    error = duckdb.OutOfMemoryException("full")
+    session, loaded = reading_whose_first_scans_fail(engine, tmp_path, error, times=2, is_ours=is_ours).run()
+    session.close()
+    assert (loaded.plain_rows, loaded.has_rows) == (2, False)
 
 
 @pytest.mark.parametrize("is_ours", [False, True])
 def test_a_scan_that_finds_something_else_is(engine: duckdb.DuckDBPyConnection, tmp_path: Path, is_ours: bool) -> None:
     error = duckdb.InvalidInputException("no such text")
-    session, loaded = reading_whose_first_statement_fails(engine, tmp_path, error, is_ours=is_ours).run()
+    session, loaded = reading_whose_first_scans_fail(engine, tmp_path, error, is_ours=is_ours).run()
     session.close()
     assert (loaded.plain_rows, loaded.has_rows) == (2, False) if not is_ours else (0, True)

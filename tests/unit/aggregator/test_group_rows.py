@@ -9,11 +9,13 @@ import pytest
 
 from services.aggregator.adapters.duckdb_group_rows import group_rows
 from services.aggregator.adapters.duckdb_plain_scan import PlainScan
-from services.aggregator.adapters.duckdb_session import FeedSession, ParsedStatements
+from services.aggregator.adapters.duckdb_session import FeedSession
+from services.aggregator.errors import EngineFull
 from services.aggregator.rules.feed_sample import take_sample
 from services.aggregator.rules.layouts import recognise
 from services.aggregator.rules.row_style import row_style_of
 from shared.schemas.feed_options import FeedOptions
+from tests.unit.aggregator.small_engine import session_on
 
 FEED = "sku,product_name,quantity,amount\n" + "".join(
     f"{'' if n % 50 == 0 else f'S{n % 200}'},Name {n % 200},{'x' if n % 70 == 0 else n % 7 + 1},1.25\n"
@@ -21,18 +23,9 @@ FEED = "sku,product_name,quantity,amount\n" + "".join(
 )
 
 
-class TightSession(FeedSession):
-    """Runs out of memory in the first scans, half way through if there are several."""
-
-    def __init__(self, connection: duckdb.DuckDBPyConnection, too_many: int) -> None:
-        super().__init__(connection, ParsedStatements(connection.cursor()))
-        self._too_many = too_many
-
-    def fetch(self, sql: str, parameters: dict[str, Any] | None = None) -> list[tuple[Any, ...]]:
-        if self._too_many and "read_csv" in sql and ("% 4 = 2" in sql or "hash(" not in sql):
-            self._too_many -= 1
-            raise duckdb.OutOfMemoryException
-        return super().fetch(sql, parameters)
+def _is_too_much(sql: str, _: object) -> bool:
+    """The first scan, or half way through if there are several."""
+    return "read_csv" in sql and ("% 4 = 2" in sql or "hash(" not in sql)
 
 
 @pytest.fixture
@@ -57,7 +50,7 @@ def test_groups_made_in_parts_are_those_made_at_once(
     engine: duckdb.DuckDBPyConnection, tmp_path: Path, too_many: int
 ) -> None:
     scan = _scan(tmp_path / "feed.csv")
-    at_once, in_parts = (TightSession(engine.cursor(), times) for times in (0, too_many))
+    at_once, in_parts = (session_on(engine, _is_too_much, times) for times in (0, too_many))
     group_rows(at_once, scan)
     group_rows(in_parts, scan)
     assert in_parts.has("groups")
@@ -66,8 +59,8 @@ def test_groups_made_in_parts_are_those_made_at_once(
 
 
 def test_what_does_not_fit_in_parts_either_is_an_error(engine: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
-    session = TightSession(engine.cursor(), 2)
+    session = session_on(engine, _is_too_much, 2)
     scan = _scan(tmp_path / "feed.csv")
-    with pytest.raises(duckdb.OutOfMemoryException):
+    with pytest.raises(EngineFull):
         group_rows(session, scan, (1, 4))
     assert not session.has("groups")

@@ -1,13 +1,15 @@
 """More than can be sorted at once is sorted in ranges of keys, and stands in the same order."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import duckdb
 import pytest
 
-from services.aggregator.adapters.duckdb_session import FeedSession, ParsedStatements
+from services.aggregator.adapters.duckdb_session import FeedSession
 from services.aggregator.adapters.duckdb_sort_contributions import sort_contributions
+from services.aggregator.errors import EngineFull
+from tests.unit.aggregator.small_engine import session_on
 
 # Texts that a locale would put in another order, blanks, and keys that differ in their last part alone.
 _ROWS = """SELECT DATE '2026-01-01' + (i % 3)::INTEGER AS sale_date, ['', 'b', 'B', 'é', 'z'][1 + i % 5] AS product_id,
@@ -15,20 +17,10 @@ _ROWS = """SELECT DATE '2026-01-01' + (i % 3)::INTEGER AS sale_date, ['', 'b', '
     FROM (SELECT DISTINCT ON (i % 3, i % 5, i // 150, i % 2) i FROM range($rows) r(i))"""
 
 
-class ForgetfulSession(FeedSession):
-    """Runs out of memory in its first sorts: at once, or half way through several ranges."""
-
-    def __init__(self, connection: duckdb.DuckDBPyConnection, too_many: int) -> None:
-        super().__init__(connection, ParsedStatements(connection.cursor()))
-        self._too_many = too_many
-
-    def fetch(self, sql: str, parameters: dict[str, Any] | None = None) -> list[tuple[Any, ...]]:
-        given = parameters or {}
-        is_sort = "contributions" in sql and ("low_0" in given or "high_0" not in given)
-        if self._too_many and is_sort and not sql.startswith("DROP"):
-            self._too_many -= 1
-            raise duckdb.OutOfMemoryException
-        return super().fetch(sql, parameters)
+def _is_too_much(sql: str, given: Mapping[str, Any]) -> bool:
+    """The first sort, or half way through several ranges."""
+    is_sort = "contributions" in sql and ("low_0" in given or "high_0" not in given)
+    return is_sort and not sql.lstrip().startswith(("DROP", "SELECT"))
 
 
 @pytest.fixture
@@ -47,15 +39,15 @@ def _sorted(session: FeedSession, rows: int, *, at_once: int = 10_000) -> list[t
 def test_ranges_one_after_the_other_are_the_whole_in_order(
     engine: duckdb.DuckDBPyConnection, rows: int, too_many: int, at_once: int
 ) -> None:
-    whole = _sorted(ForgetfulSession(engine.cursor(), 0), rows)
-    in_ranges = _sorted(ForgetfulSession(engine.cursor(), too_many), rows, at_once=at_once)
+    whole = _sorted(session_on(engine, _is_too_much, 0), rows)
+    in_ranges = _sorted(session_on(engine, _is_too_much, too_many), rows, at_once=at_once)
     assert in_ranges == whole
     assert whole == sorted(whole)
     assert (len(whole) > 700) if rows == 4_000 else len(whole) == rows
 
 
 def test_what_cannot_be_sorted_in_ranges_either_is_an_error(engine: duckdb.DuckDBPyConnection) -> None:
-    session = ForgetfulSession(engine.cursor(), 3)
-    with pytest.raises(duckdb.OutOfMemoryException):
+    session = session_on(engine, _is_too_much, 3)
+    with pytest.raises(EngineFull):
         _sorted(session, 1_000)
     assert not session.has("contributions")
