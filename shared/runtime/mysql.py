@@ -89,6 +89,11 @@ class MySqlSession:
         self._later.clear()
         await self.change("ROLLBACK")
 
+    def require_all_sent(self) -> None:
+        """Outside of a transaction nothing may come that would send it: then it would be lost in silence."""
+        if self._later:
+            raise RuntimeError(f"{len(self._later)} statements were never sent")
+
     async def load(self, sql: str, arguments: Sequence[object] = ()) -> tuple[int, int]:
         """A LOAD DATA LOCAL INFILE: rows loaded, and warnings, of which each may be a value that was cut."""
         async with asyncio.timeout(self._statement_seconds), self._connection.cursor(_CountingWarnings) as cursor:
@@ -132,7 +137,9 @@ class MySqlPool:
             connection = await self._ready_connection()
             healthy = False
             try:
-                yield MySqlSession(connection, self._limits.statement)
+                session = MySqlSession(connection, self._limits.statement)
+                yield session
+                session.require_all_sent()
                 healthy = True
             except MySQLError as error:
                 healthy = not is_connection_lost(error)

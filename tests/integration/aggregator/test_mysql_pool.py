@@ -118,6 +118,15 @@ async def test_what_the_server_has_against_it_undoes_the_transaction(pool: MySql
     assert len(await records.totals()) == 1
 
 
+async def test_what_would_never_go_out_is_an_error(pool: MySqlPool) -> None:
+    async def forgetting() -> None:
+        async with pool.session() as session:
+            await session.later(_TOTAL, ("a",))
+
+    with pytest.raises(RuntimeError, match="1 statements were never sent"):
+        await forgetting()
+
+
 async def test_what_waits_to_go_out_is_dropped_with_its_transaction_and_bounded(
     pool: MySqlPool, records: Records, monkeypatch: pytest.MonkeyPatch
 ) -> None:
