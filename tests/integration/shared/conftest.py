@@ -46,6 +46,9 @@ class Queues:
         )
         return sum(int(count) for count in answer["Attributes"].values())
 
+    async def are_empty(self, *queues: str) -> bool:
+        return not any([await self.left(queue) for queue in queues])
+
 
 @pytest.fixture
 def queues(sqs: "SQSClient") -> Queues:

@@ -34,6 +34,9 @@ class StuckFlood:
         self.done[message.body] += 1
         return Done()
 
+    async def late_is_done(self) -> bool:
+        return self.done["late/1"] == 1
+
 
 def sender(message: QueueMessage) -> str:
     return message.body.partition("/")[0]
@@ -55,17 +58,11 @@ async def test_a_message_behind_a_flood_is_reached_while_the_flood_is_stuck(
     worker = SqsWorker(sqs, queue, handler, limits, sharing=Sharing(sender, overflow))
     running = asyncio.create_task(worker.run())
 
-    async def late_is_done() -> bool:
-        return handler.done["late/1"] == 1
-
-    async def all_are_done() -> bool:
-        return await queues.left(queue) == await queues.left(overflow) == 0
-
     try:
-        await until(late_is_done)
+        await until(handler.late_is_done)
         assert handler.done.total() == 1
         handler.go_on.set()
-        await until(all_are_done)
+        await until(lambda: queues.are_empty(queue, overflow))
     finally:
         worker.stop()
         await asyncio.wait_for(running, DEADLINE_SECONDS)
@@ -91,20 +88,14 @@ async def test_waiting_behind_ones_own_long_work_uses_up_no_tries(
     async def long_stuck() -> bool:
         return asyncio.get_running_loop().time() > enough
 
-    async def late_is_done() -> bool:
-        return handler.done["late/1"] == 1
-
-    async def all_are_done() -> bool:
-        return await queues.left(queue) == await queues.left(overflow) == 0
-
     try:
         await until(long_stuck)
         assert await queues.left(dead) == 0
         await sqs.send_message(QueueUrl=queue, MessageBody="late/1")
-        await until(late_is_done)
+        await until(handler.late_is_done)
         assert handler.done.total() == 1
         handler.go_on.set()
-        await until(all_are_done)
+        await until(lambda: queues.are_empty(queue, overflow))
     finally:
         worker.stop()
         await asyncio.wait_for(running, DEADLINE_SECONDS)
