@@ -15,7 +15,7 @@ from services.aggregator.adapters.duckdb_line_framing import FAULT, JOIN, MAX_RE
 from services.aggregator.adapters.duckdb_row_sql import named_line_end, quoted, revenue_share
 from services.aggregator.rules.columns import STATUSES
 from services.aggregator.rules.layouts import Layout
-from services.aggregator.rules.row_rule import MAX_ID, MAX_NAME
+from services.aggregator.rules.row_rule import MAX_ID, MAX_NAME, UNIT_ROUNDING
 from services.aggregator.rules.row_rules import CURRENCIES, RULES
 from services.aggregator.rules.row_style import RowStyle
 from services.aggregator.rules.rule_bits import is_asked
@@ -32,7 +32,7 @@ _ROOM, _ROOM_IN_FRAMED = 8, 72
 TEXT = "[!-&(-~]([ -~]*[!-~])?"
 """Printable ASCII without white space around it, nor the ' that our own CSV puts in front."""
 _PRODUCT = (("product_name", MAX_NAME), ("product_id", MAX_ID))
-_ITEMS = ("line_id", "product_id", "product_name")
+ITEMS = ("line_id", "product_id", "product_name")
 """What tells the lines of one transaction apart: the first of them that is not blank."""
 
 
@@ -176,7 +176,7 @@ class PlainScan:
         if "revenue" in position:
             given = f"{self._is_money('revenue')} AND revenue_given * sign(quantity) >= 0"
             if "amount" in position:
-                given += " AND abs(revenue_given - quantity * amount) <= abs(quantity) * 0.005"
+                given += " AND abs(revenue_given - quantity * amount) <= abs(quantity) * " + UNIT_ROUNDING
                 given = f"({self._cell('revenue')} = '' OR ({given}))"
             terms.append(given)
         terms += [
@@ -195,7 +195,7 @@ class PlainScan:
         return f"regexp_full_match({self._cell(money)}, '{money_pattern(money, self.style)}')"
 
     def _item_fields(self) -> list[str]:
-        return [field for field in _ITEMS if field in self.layout.columns.position]
+        return [field for field in ITEMS if field in self.layout.columns.position]
 
     def _is_plain_id(self, field: str) -> str:
         """Blank, or such that the text as it stands is what is compared."""

@@ -15,16 +15,14 @@ from itertools import repeat
 
 from services.aggregator.adapters.duckdb_dates import ISO_TIME
 from services.aggregator.adapters.duckdb_line_framing import FAULT
-from services.aggregator.adapters.duckdb_plain_scan import QUANTITY, TEXT, PlainScan, money_pattern
+from services.aggregator.adapters.duckdb_plain_scan import ITEMS, QUANTITY, TEXT, PlainScan, money_pattern
 from services.aggregator.adapters.duckdb_row_sql import latest_day
 from services.aggregator.ports import Contribution
-from services.aggregator.rules.row_rule import MAX_ID, MAX_NAME
+from services.aggregator.rules.row_rule import MAX_ID, MAX_NAME, UNIT_ROUNDING
 from services.aggregator.rules.row_rules import CURRENCIES
 
 _TEXTS = ("product_id", "product_name", "category", "currency", "occurred_at")
 """What lines are grouped by."""
-_ITEMS = ("line_id", "product_id", "product_name")
-"""What tells the lines of one transaction apart, first come first."""
 _DAY = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
 _DAY_LENGTH = len("2026-03-04")
 _FIRST_DAY = date(1970, 1, 1)
@@ -32,8 +30,7 @@ _ID = re.compile(TEXT)
 _MOST_COLUMNS = 100
 """Of a wider file the pattern would take longer, and more memory, than it saves."""
 _PLACES = Decimal("0.0001")
-_TOLERATED = Decimal("0.005")
-"""What rounding a unit price to hundredths can explain, for each unit."""
+_TOLERATED = Decimal(UNIT_ROUNDING)
 
 Columns = Mapping[str, Iterable[str]]
 """By field, one cell for each line, without quotes and blanks around it."""
@@ -112,10 +109,10 @@ def _line_pattern(
 
 def _require_no_repeats(columns: Columns) -> None:
     seen: set[tuple[str, str, str]] = set()
-    for transaction, *items in zip(columns["transaction_id"], *_of(columns, _ITEMS), strict=False):
+    for transaction, *items in zip(columns["transaction_id"], *_of(columns, ITEMS), strict=False):
         if not transaction:
             continue
-        kind, item = next(((kind, item) for kind, item in zip(_ITEMS, items, strict=True) if item), ("", ""))
+        kind, item = next(((kind, item) for kind, item in zip(ITEMS, items, strict=True) if item), ("", ""))
         for text in (transaction, items[0]):
             if text and (len(text) > MAX_ID or not _ID.fullmatch(text)):
                 raise _NotPlainError

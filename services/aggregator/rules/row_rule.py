@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from shared.schemas.issues import Severity
 
 MAX_NAME, MAX_ID, MAX_QUANTITY = 255, 128, 1_000_000_000
+UNIT_ROUNDING = "0.005"
+"""Half a cent per unit is what rounding unit prices to cents can explain between a revenue and its parts."""
 CONTROL = r"[\x00-\x1f\x7f-\x{9f}\x{fdd1}]"
 """Control characters; U+FDD1 stands for the noncharacters that the framing replaced."""
 

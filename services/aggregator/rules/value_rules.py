@@ -1,7 +1,16 @@
 """Rules of what a row's cells say, and whether a row says it twice. For the words see row_rules.py."""
 
 from services.aggregator.rules.currencies import ISO_4217
-from services.aggregator.rules.row_rule import MAX_ID, MAX_NAME, RowRule, error, money_rules, text_rules, warning
+from services.aggregator.rules.row_rule import (
+    MAX_ID,
+    MAX_NAME,
+    UNIT_ROUNDING,
+    RowRule,
+    error,
+    money_rules,
+    text_rules,
+    warning,
+)
 
 _AMBIGUOUS_DATE = (
     "dates_are_iso AND regexp_full_match(occurred_at_text, "
@@ -141,8 +150,7 @@ VALUE_RULES: tuple[RowRule, ...] = (
     warning(
         "validation/revenue_mismatch",
         "revenue",
-        # Half a cent per unit is what rounding unit prices to cents can explain.
-        "abs(revenue_given - quantity * CAST(amount_given AS DECIMAL(28,4))) > abs(quantity) * 0.005",
+        f"abs(revenue_given - quantity * CAST(amount_given AS DECIMAL(28,4))) > abs(quantity) * {UNIT_ROUNDING}",
         "The revenue is not quantity times amount; the reported revenue counts.",
         "Discounts explain it; so does a wrong column. The seller knows which.",
     ),
