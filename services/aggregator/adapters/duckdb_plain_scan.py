@@ -32,6 +32,8 @@ _ROOM, _ROOM_IN_FRAMED = 8, 72
 TEXT = "[!-&(-~]([ -~]*[!-~])?"
 """Printable ASCII without white space around it, nor the ' that our own CSV puts in front."""
 _PRODUCT = (("product_name", MAX_NAME), ("product_id", MAX_ID))
+IDS = ("transaction_id", "line_id")
+"""Each row has its own, so that they are judged by row and not by group."""
 ITEMS = ("line_id", "product_id", "product_name")
 """What tells the lines of one transaction apart: the first of them that is not blank."""
 
@@ -186,9 +188,8 @@ class PlainScan:
             terms.append(f"{self._cell('seller_id')} IN ('', {quoted(self.seller_id)})")
         if "occurred_at" in position and self.style.has_times:
             terms.append(f"regexp_full_match({self._cell('occurred_at')}[11:], '{ISO_TIME}')")
-        if self.has_ids:
-            # What products are called is judged once per group: see is_same_item.
-            terms += [self._is_plain_id(field) for field in ("transaction_id", "line_id") if field in position]
+        # What products are called is judged once per group: see is_same_item.
+        terms += [self._is_plain_id(field) for field in IDS if field in position]
         return f"coalesce({' AND '.join(terms)}, false)"
 
     def _is_money(self, money: str) -> str:

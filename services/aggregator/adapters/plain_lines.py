@@ -11,11 +11,11 @@ from collections.abc import Iterable, Mapping
 from datetime import date
 from decimal import Decimal
 from functools import lru_cache
-from itertools import repeat
+from itertools import chain, repeat
 
 from services.aggregator.adapters.duckdb_dates import ISO_TIME
 from services.aggregator.adapters.duckdb_line_framing import FAULT
-from services.aggregator.adapters.duckdb_plain_scan import ITEMS, QUANTITY, TEXT, PlainScan, money_pattern
+from services.aggregator.adapters.duckdb_plain_scan import IDS, ITEMS, QUANTITY, TEXT, PlainScan, money_pattern
 from services.aggregator.adapters.duckdb_row_sql import latest_day
 from services.aggregator.ports import Contribution
 from services.aggregator.rules.row_rule import MAX_ID, MAX_NAME, UNIT_ROUNDING
@@ -58,6 +58,7 @@ def add_up_plain_lines(text: str, lines: int, scan: PlainScan, object_day: date)
     sums: dict[Key, Sums] = {}
     try:
         columns = _columns(text.replace("\r\n", "\n"), lines - (layout.first_line - 1), scan)
+        _require_plain_ids(columns)
         if scan.has_ids:
             _require_no_repeats(columns)
         for texts, added in _sums_by_text(columns).items():
@@ -107,15 +108,18 @@ def _line_pattern(
     return re.compile(f"^{between.join(map(cell, fields))}{between}{{0,{surplus}}}$", re.MULTILINE)
 
 
+def _require_plain_ids(columns: Columns) -> None:
+    for text in chain.from_iterable(columns.get(field, ()) for field in IDS):
+        if text and (len(text) > MAX_ID or not _ID.fullmatch(text)):
+            raise _NotPlainError
+
+
 def _require_no_repeats(columns: Columns) -> None:
     seen: set[tuple[str, str, str]] = set()
     for transaction, *items in zip(columns["transaction_id"], *_of(columns, ITEMS), strict=False):
         if not transaction:
             continue
         kind, item = next(((kind, item) for kind, item in zip(ITEMS, items, strict=True) if item), ("", ""))
-        for text in (transaction, items[0]):
-            if text and (len(text) > MAX_ID or not _ID.fullmatch(text)):
-                raise _NotPlainError
         if (transaction, kind, item) in seen:
             raise _NotPlainError
         seen.add((transaction, kind, item))

@@ -7,10 +7,13 @@ from unicodedata import normalize
 import pytest
 
 from services.aggregator.adapters.duckdb_feeds import DuckDbFeedReader
+from tests.oracle import readings
+from tests.oracle.readings import Readers
 from tests.unit.aggregator.feed_readings import Read, read_path
 
 HEADER = "transaction_id,line_id,sku,product_name,quantity,amount,currency,occurred_at\n"
 DUPLICATE, CONFLICT = "validation/duplicate", "validation/conflicting_duplicate"
+CONTROL = "validation/control_character"
 
 
 @pytest.mark.parametrize(
@@ -111,3 +114,15 @@ def test_what_follows_a_nul_is_never_cut_off(read: Read) -> None:
     reading = read("order id,product_name,quantity,amount\n" + rows + odd)
     assert reading.codes == [(line, "validation/control_character") for line in (62, 63, 64, 65)]
     assert [(c.product_name, c.transactions) for c in reading.contributions] == [("Tee", 60)]
+
+
+@pytest.mark.parametrize("header", ["sku,line_id,quantity,amount\n", "transaction_id,line_id,sku,quantity,amount\n"])
+@pytest.mark.parametrize(("line_id", "code"), [("l" * 129, "validation/too_long"), ("a\x01b", CONTROL)])
+def test_a_line_id_is_judged_whether_there_are_transactions_or_not(
+    feed_readers: Readers, tmp_path: Path, header: str, line_id: str, code: str
+) -> None:
+    cells = {"sku": "S", "line_id": line_id, "quantity": "1", "amount": "2", "transaction_id": "t"}
+    row = ",".join(cells[name] for name in header.strip().split(","))
+    reading = readings.read(feed_readers, tmp_path, f"{header}{row}\n".encode())
+    assert [(issue.line, issue.field, issue.code) for issue in reading.issues] == [(2, "line_id", code)]
+    assert reading.contributions == []
